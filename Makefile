@@ -1,0 +1,56 @@
+# make demo: analyse the bundled meeting.  make test: every check.  make bench: the figures.
+PYTHON ?= python3.11
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
+PEERS := .bench/peer-venv
+OUT ?= report.html
+
+.PHONY: demo test bench bench-peers soak lint clean
+.DELETE_ON_ERROR:
+
+$(VENV)/bin/python:
+	@command -v $(PYTHON) >/dev/null || { echo "make: $(PYTHON) is missing; name another Python >= 3.11 with PYTHON=..." >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.base: pyproject.toml constraints.txt | $(VENV)/bin/python
+	$(PIP) --editable .
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.base
+	$(PIP) --editable '.[dev]'
+	@touch $@
+
+$(VENV)/.eval: $(VENV)/.dev
+	$(PIP) --editable '.[dev,eval]'
+	@touch $@
+
+$(PEERS)/.done: tests/bench/peers.txt
+	@command -v $(PYTHON) >/dev/null || { echo "make: $(PYTHON) is missing; name another Python >= 3.11 with PYTHON=..." >&2; exit 1; }
+	$(PYTHON) -m venv --clear $(PEERS)
+	$(PEERS)/bin/python -m pip install --quiet --disable-pip-version-check --requirement $<
+	@touch $@
+
+demo: $(VENV)/.base
+	$(BIN)/meetsense demo --no-open --html $(OUT)
+
+lint: $(VENV)/.dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+test: lint
+	$(BIN)/pytest -ra
+
+bench-peers: $(PEERS)/.done
+
+# A peer that can't be installed is a row that says so, not a failure.
+bench: $(VENV)/.eval
+	-@$(MAKE) --no-print-directory bench-peers
+	$(BIN)/python -m tests.bench
+
+soak: $(VENV)/.dev
+	$(BIN)/pytest -ra tests/soak
+
+clean:
+	rm -rf $(VENV) .bench build dist .mypy_cache .ruff_cache .hypothesis

@@ -1,0 +1,31 @@
+"""The errors a user can mend. Each message is one line that says what is wrong and what to do."""
+
+from __future__ import annotations
+
+
+class MeetsenseError(Exception):
+    """A user's mistake or a condition the user can mend: one line, exit status 1."""
+
+
+class AudioError(MeetsenseError):
+    """A file that cannot be decoded to audio, or exceeds a limit."""
+
+
+class TranscriptError(MeetsenseError):
+    """A transcript file that cannot be read as the format it claims to be."""
+
+
+class RosterError(MeetsenseError):
+    """A roster file that is malformed or contradicts itself."""
+
+
+class ConfigError(MeetsenseError):
+    """A configuration with mistakes; the message lists every one of them."""
+
+
+class EngineError(MeetsenseError):
+    """A speech engine that is missing, cannot be loaded, or failed while running."""
+
+
+class StoreError(MeetsenseError):
+    """A database that cannot be opened, is not meetsense's, or lacks what was asked for."""

@@ -1,0 +1,235 @@
+"""Meetings in SQLite: the only SQL there is.
+
+One meeting is written in one transaction and read back as the same :class:`~meetsense.values.Analysis`.
+The file is 0600, in WAL mode with ``synchronous=FULL``: what was saved survives a power cut, and readers
+(Datasette among them) are never blocked by a writer.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+from meetsense.errors import StoreError
+from meetsense.values import Analysis, Roster
+
+if TYPE_CHECKING:
+    from sqlite_utils import Database
+
+BUSY_SECONDS = 30.0
+"""How long a writer waits for another one."""
+ROSTER_BASIS = "stated in a roster file"
+"""Legal basis recorded with an agreement that came with ``--roster``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A line of the list of meetings."""
+
+    id: str
+    title: str
+    started_at: datetime
+    duration: float
+    """Seconds."""
+    speakers: int
+    decisions: int
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """An utterance that a search found."""
+
+    meeting: str
+    title: str
+    started_at: datetime
+    number: int
+    """Id of the utterance in its meeting."""
+    start: float
+    """Seconds from the start of the recording."""
+    speaker: str
+    """Name where one is known, else the label."""
+    text: str
+
+
+class Store:
+    """One database. Use it as a context manager.
+
+    Raises StoreError when the file is not a database, not meetsense's, newer than this program, or can't be
+    opened.
+    """
+
+    def __init__(self, path: Path, *, create: bool = True) -> None:
+        self.path = path
+        self._db = _connect(path, create=create)
+
+    def __enter__(self) -> Store:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._db.conn.close()
+
+    def save(self, analysis: Analysis, roster: Roster | None = None) -> None:
+        """Write a meeting in one transaction; an earlier analysis of the same meeting is replaced."""
+        from meetsense.store.write import write
+
+        with _translated(self.path), self._db.atomic():
+            write(self._db.conn, analysis, roster or Roster(), datetime.now(UTC))
+
+    def load(self, meeting: str) -> Analysis:
+        """A meeting by its id, or by a beginning of the id that only it has. Raises StoreError."""
+        from meetsense.store.read import read
+
+        with _translated(self.path):
+            return read(self._db.conn, self.resolve(meeting))
+
+    def resolve(self, meeting: str) -> str:
+        """The whole id that begins so. Raises StoreError when there is none, or more than one."""
+        ids = [
+            row[0] for row in self._db.conn.execute("select id from meetings") if row[0].startswith(meeting)
+        ]
+        if len(ids) == 1 or meeting in ids:
+            return meeting if meeting in ids else ids[0]
+        if not ids:
+            raise StoreError(f"no meeting {meeting!r} in {self.path}; list them with: meetsense meetings")
+        raise StoreError(f"{len(ids)} meetings begin with {meeting!r}; give more of the id")
+
+    def meetings(self) -> tuple[Listed, ...]:
+        """All meetings, the latest first."""
+        rows = self._db.conn.execute(
+            """select id, title, started_at, duration,
+                      (select count(*) from speakers where meeting = m.id),
+                      (select count(*) from decisions where meeting = m.id)
+               from meetings m order by started_at desc, id"""
+        )
+        return tuple(Listed(r[0], r[1], datetime.fromisoformat(r[2]), r[3], r[4], r[5]) for r in rows)
+
+    def search(self, words: str, *, limit: int = 50) -> tuple[Found, ...]:
+        """Utterances that hold all the words, best first. Any text is a valid search."""
+        query = " ".join('"' + word.replace('"', '""') + '"' for word in words.replace("\0", " ").split())
+        if not query:
+            return ()
+        rows = self._db.conn.execute(
+            """select m.id, m.title, m.started_at, u.number, u.start, coalesce(p.name, s.label), u.text
+               from utterances_fts f
+               join utterances u on u.id = f.rowid
+               join meetings m on m.id = u.meeting
+               join speakers s on s.id = u.speaker
+               left join people p on p.id = s.person
+               where utterances_fts match ? order by f.rank, m.started_at desc, u.id limit ?""",
+            (query, limit),
+        )
+        return tuple(
+            Found(r[0], r[1], datetime.fromisoformat(r[2]), r[3], r[4], r[5], r[6]) for r in rows.fetchall()
+        )
+
+
+@contextmanager
+def _translated(path: Path) -> Iterator[None]:
+    """Turn what SQLite says about the file into one line; a bug in our SQL keeps its traceback."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        if why := _reason(error):
+            raise StoreError(f"{path}: {why}") from error
+        raise
+
+
+_REASONS = {
+    "SQLITE_BUSY": "another program is writing; try again",
+    "SQLITE_LOCKED": "another program is writing; try again",
+    "SQLITE_FULL": "the disk is full; nothing was changed",
+    "SQLITE_IOERR": "the disk failed; nothing was changed",
+    "SQLITE_READONLY": "may not be written; check its permissions",
+    "SQLITE_CANTOPEN": "cannot be opened; check the path and its permissions",
+    "SQLITE_NOTADB": "not a database; name another file with --db",
+    "SQLITE_CORRUPT": "the database is damaged; restore it from a backup",
+}
+
+
+def _reason(error: sqlite3.Error) -> str | None:
+    name = getattr(error, "sqlite_errorname", "") or ""
+    return next((why for code, why in _REASONS.items() if name.startswith(code)), None)
+
+
+def _connect(path: Path, *, create: bool) -> Database:
+    from sqlite_utils import Database
+
+    from meetsense.store.migrations import migrations
+
+    _prepare(path, create=create)
+    with _translated(path):
+        connection = sqlite3.connect(path, timeout=BUSY_SECONDS)
+        try:
+            for pragma in _pragmas():
+                connection.execute(pragma)
+            db = Database(connection)
+            _check(path, db, [migration.name for migration in migrations._migrations])
+            _migrate(db)
+        except BaseException:
+            connection.close()
+            raise
+    return db
+
+
+def _pragmas() -> Iterator[str]:
+    yield "pragma journal_mode=wal"
+    yield "pragma synchronous=full"
+    yield "pragma foreign_keys=on"
+    yield "pragma secure_delete=on"
+
+
+def _prepare(path: Path, *, create: bool) -> None:
+    """See that the file is there, readable by its owner alone."""
+    if path.is_dir():
+        raise StoreError(f"{path}: is a directory; name a database file with --db")
+    if path.exists():
+        return
+    if not create:
+        raise StoreError(f"{path}: no database there yet; analyse a meeting first: meetsense analyze FILE")
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        os.close(os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600))
+    except OSError as error:
+        raise StoreError(f"{path}: cannot be created ({error.strerror})") from None
+
+
+def _check(path: Path, db: Database, known: Sequence[str]) -> None:
+    """Refuse somebody else's database, and one from a newer program."""
+    tables = set(db.table_names())
+    if not tables:
+        return
+    if "_sqlite_migrations" not in tables:
+        raise StoreError(f"{path}: not a meetsense database; name another file with --db")
+    applied = {
+        row[0]
+        for row in db.conn.execute("select name from _sqlite_migrations where migration_set = 'meetsense'")
+    }
+    if newer := sorted(applied - set(known)):
+        raise StoreError(f"{path}: written by a newer meetsense ({newer[-1]}); update this program")
+    if not applied and len(tables) > 1:
+        raise StoreError(f"{path}: not a meetsense database; name another file with --db")
+
+
+def _migrate(db: Database) -> None:
+    from meetsense.store.migrations import migrations
+
+    if not migrations.pending(db):
+        return
+    try:
+        migrations.apply(db)
+    except sqlite3.Error:
+        if migrations.pending(db):  # not merely another process that was faster
+            raise

@@ -1,0 +1,219 @@
+"""The schema, as an append-only list of migrations: a step that was released is never edited.
+
+Each step runs in one transaction together with its record, so a crash leaves it done or not begun.
+"""
+
+from __future__ import annotations
+
+from sqlite_utils import Database, Migrations
+
+migrations = Migrations("meetsense")
+
+TABLES = """
+create table people (
+  id integer primary key,
+  name text not null unique
+) strict;
+
+create table roles (
+  id integer primary key,
+  name text not null unique
+) strict;
+
+create table agreements (
+  id integer primary key,
+  person integer not null references people(id) on delete cascade,
+  purpose text not null
+    check (purpose in ('recording','transcription','named','voiceprint','weekly_mail','cli_review')),
+  agreed integer not null check (agreed in (0, 1)),
+  stated_at text not null,
+  basis text not null
+) strict;
+create index agreements_person on agreements(person, purpose, stated_at);
+
+create table meetings (
+  id text primary key,
+  title text not null,
+  started_at text not null,
+  duration real not null,
+  language text,
+  vad text,
+  diarizer text,
+  transcriber text,
+  acts text,
+  analysed_at text not null
+) strict;
+create index meetings_started on meetings(started_at);
+
+create table participations (
+  id integer primary key,
+  meeting text not null references meetings(id) on delete cascade,
+  person integer not null references people(id) on delete cascade,
+  role integer references roles(id),
+  label text,
+  voice text,
+  unique (meeting, person)
+) strict;
+create index participations_person on participations(person);
+
+create table speakers (
+  id integer primary key,
+  meeting text not null references meetings(id) on delete cascade,
+  position integer not null,
+  label text not null,
+  person integer references people(id) on delete set null,
+  role integer references roles(id),
+  unique (meeting, label)
+) strict;
+create index speakers_person on speakers(person);
+
+create table turns (
+  id integer primary key,
+  meeting text not null references meetings(id) on delete cascade,
+  speaker integer not null references speakers(id) on delete cascade,
+  start real not null,
+  "end" real not null check ("end" >= start)
+) strict;
+create index turns_meeting on turns(meeting, start);
+create index turns_speaker on turns(speaker);
+
+create table utterances (
+  id integer primary key,
+  meeting text not null references meetings(id) on delete cascade,
+  number integer not null,
+  speaker integer not null references speakers(id) on delete cascade,
+  start real not null,
+  "end" real not null check ("end" >= start),
+  text text not null,
+  unique (meeting, number)
+) strict;
+create index utterances_speaker on utterances(speaker);
+
+create table words (
+  utterance integer not null references utterances(id) on delete cascade,
+  position integer not null,
+  start real not null,
+  "end" real not null,
+  text text not null,
+  probability real not null,
+  primary key (utterance, position)
+) strict, without rowid;
+
+create table acts (
+  utterance integer primary key references utterances(id) on delete cascade,
+  label text not null,
+  confidence real not null check (confidence between 0 and 1)
+) strict;
+
+create table decisions (
+  id integer primary key,
+  meeting text not null references meetings(id) on delete cascade,
+  number integer not null,
+  status text not null check (status in ('adopted','amended','rejected','ignored','open')),
+  start real not null,
+  "end" real not null,
+  topic text not null,
+  confidence real not null,
+  returns_from integer,
+  unique (meeting, number)
+) strict;
+
+create table ledger (
+  decision integer not null references decisions(id) on delete cascade,
+  position integer not null,
+  role text not null
+    check (role in ('raised','proposed','amended','objected','agreed','confirmed','committed')),
+  speaker integer not null references speakers(id) on delete cascade,
+  utterance integer not null references utterances(id) on delete cascade,
+  primary key (decision, position)
+) strict, without rowid;
+create index ledger_speaker on ledger(speaker);
+create index ledger_utterance on ledger(utterance);
+
+create table measures (
+  id integer primary key,
+  meeting text not null references meetings(id) on delete cascade,
+  name text not null,
+  subject text not null check (subject in ('meeting','speaker','pair')),
+  speaker integer references speakers(id) on delete cascade,
+  other integer references speakers(id) on delete cascade,
+  value real,
+  unit text not null,
+  n integer not null,
+  low real,
+  high real,
+  grade text not null check (grade in ('firm','tentative','withheld')),
+  reason text,
+  part real,
+  whole real,
+  check ((value is null) = (grade = 'withheld'))
+) strict;
+create index measures_meeting on measures(meeting, name);
+create index measures_speaker on measures(speaker);
+create index measures_other on measures(other);
+
+create table notes (
+  meeting text not null references meetings(id) on delete cascade,
+  position integer not null,
+  text text not null,
+  primary key (meeting, position)
+) strict, without rowid;
+"""
+
+VIEWS = """
+create view transcript as
+  select m.title as meeting, m.started_at, u.number, u.start, u."end", s.label as speaker, p.name,
+         a.label as act, a.confidence, u.text, u.meeting as meeting_id
+  from utterances u
+  join meetings m on m.id = u.meeting
+  join speakers s on s.id = u.speaker
+  left join people p on p.id = s.person
+  left join acts a on a.utterance = u.id
+  order by m.started_at, u.meeting, u.number;
+
+create view decision_ledger as
+  select m.title as meeting, d.number as decision, d.topic, d.status, l.position, l.role, s.label as speaker,
+         p.name, u.start, u.text, d.meeting as meeting_id
+  from ledger l
+  join decisions d on d.id = l.decision
+  join meetings m on m.id = d.meeting
+  join speakers s on s.id = l.speaker
+  left join people p on p.id = s.person
+  join utterances u on u.id = l.utterance
+  order by m.started_at, d.meeting, d.number, l.position;
+
+create view figures as
+  select m.title as meeting, m.started_at, f.name, f.subject, s.label as speaker, p.name as person,
+         o.label as other, f.value, f.unit, f.n, f.low, f.high, f.grade, f.reason, f.part, f.whole,
+         f.meeting as meeting_id
+  from measures f
+  join meetings m on m.id = f.meeting
+  left join speakers s on s.id = f.speaker
+  left join people p on p.id = s.person
+  left join speakers o on o.id = f.other
+  order by m.started_at, f.meeting, f.id;
+
+create view talk as
+  select m.title as meeting, m.started_at, s.label as speaker, p.name, count(t.id) as turns,
+         coalesce(sum(t."end" - t.start), 0) as seconds, s.meeting as meeting_id
+  from speakers s
+  join meetings m on m.id = s.meeting
+  left join people p on p.id = s.person
+  left join turns t on t.speaker = s.id
+  group by s.id
+  order by m.started_at, s.meeting, s.position;
+"""
+
+
+def _statements(script: str) -> list[str]:
+    return [statement for part in script.split(";") if (statement := part.strip())]
+
+
+@migrations()
+def m001_meetings(db: Database) -> None:
+    """People, roles, agreements; meetings with turns, words, acts, decisions and measures; search; views."""
+    for statement in _statements(TABLES) + _statements(VIEWS):
+        db.execute(statement)
+    db.table("utterances").enable_fts(
+        ["text"], tokenize="unicode61 remove_diacritics 2", create_triggers=True
+    )
