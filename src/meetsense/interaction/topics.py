@@ -1,0 +1,138 @@
+"""What an utterance is about: its content words, cut down to comparable stems, and a phrase to quote.
+
+The words of a language are data (``languages/<code>.toml``, table ``decisions``). The stemmer is light
+on purpose: it need not be right, only alike for the forms of one word.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache, lru_cache
+
+from meetsense.interaction.lexicon import DEFAULT, PLAIN, language_data, plain_text, tokens
+
+SHORTEST_STEM = 3
+"""No ending is taken off when fewer letters would stay."""
+TOPIC_WORDS = 8
+"""A topic is quoted with at most so many words."""
+
+_WORD = re.compile(r"[^\W_]+(?:['-][^\W_]+)*")
+_PIECE = re.compile(r"[^.,;:?!…()\[\]\"“”„«»\n]+")
+_SENTENCE = re.compile(r"[^.?!…]+")
+
+
+@dataclass(frozen=True, slots=True)
+class Topics:
+    """The words of one language that tie utterances together."""
+
+    stopwords: frozenset[str]
+    proposing: frozenset[str]
+    breaks: frozenset[str]
+    pointing: frozenset[str]
+    lead: frozenset[str]
+    problems: re.Pattern[str]
+    amending: re.Pattern[str]
+    dropping: frozenset[str]
+    praising: frozenset[str]
+    fillers: frozenset[str]
+    spellings: Mapping[str, str]
+    endings: tuple[tuple[str, str], ...]
+
+    def line(self, text: str) -> str:
+        """The words of a text in lower case, spelled one way, without those broken off."""
+        found = (self.spellings.get(token, token) for token in tokens(plain_text(text)))
+        return " ".join(word for word in found if not word.endswith("-"))
+
+    def amends(self, line: str) -> bool:
+        """Whether a line of words speaks of a change to what is on the table."""
+        return bool(self.amending.search(line))
+
+    def states_problem(self, line: str) -> bool:
+        """Whether a line of words states a problem."""
+        return bool(self.problems.search(line))
+
+    def stems(self, words: frozenset[str]) -> frozenset[str]:
+        """Stems of the words that carry a topic.
+
+        >>> words = topics()
+        >>> sorted(words.stems(frozenset({"we", "moved", "moving", "move", "families", "family", "s"})))
+        ['family', 'mov']
+        """
+        return frozenset(
+            self.stem(word)
+            for word in words - self.stopwords - self.fillers
+            if len(word) > 1 or word.isdigit()
+        )
+
+    def stem(self, word: str) -> str:
+        """A word without its endings, a doubled last letter written once."""
+        return _stem(word, self.endings)
+
+    def quote(self, text: str) -> str:
+        """A short phrase of a proposal's text, word for word; all of a text that says nothing of its own.
+
+        >>> words = topics()
+        >>> words.quote("Well, I suggest that we open the desk on Saturdays, because people ask.")
+        'open the desk on Saturdays'
+        """
+        sentences = _SENTENCE.findall(text) or [text]
+        proposing = [part for part in sentences if self.proposing & set(tokens(part.translate(PLAIN)))]
+        found = (self._phrase(piece) for part in (*proposing, *sentences) for piece in _PIECE.findall(part))
+        return next((phrase for phrase in found if phrase), None) or " ".join(text.split()[:TOPIC_WORDS])
+
+    def _phrase(self, piece: str) -> str:
+        """From what is proposed to the last word that carries a topic before the clause ends."""
+        matches = list(_WORD.finditer(piece.translate(PLAIN)))
+        first = end = None
+        for i, match in enumerate(matches):
+            word = match.group().lower()
+            if first is not None and (word in self.breaks or i - first >= TOPIC_WORDS):
+                break
+            if first is None and word not in self.lead and word not in self.fillers:
+                first = i
+            if first is not None and word not in self.stopwords and word not in self.fillers:
+                end = match.end()
+        return "" if first is None or end is None else piece[matches[first].start() : end]
+
+
+@cache
+def topics(code: str = DEFAULT) -> Topics | None:
+    """The topic words of a language; None when it has none."""
+    data = language_data(code)
+    if data is None or "decisions" not in data:
+        return None
+    table = data["decisions"]
+    return Topics(
+        stopwords=frozenset(table["stopwords"]),
+        proposing=frozenset(table["proposing"]),
+        breaks=frozenset(table["breaks"]),
+        pointing=frozenset(table["pointing"]),
+        lead=frozenset(table["lead"]),
+        problems=_anywhere(table["problems"]),
+        amending=_anywhere(table["amending"]),
+        dropping=frozenset(table["dropping"]),
+        praising=frozenset(table["praising"]),
+        fillers=frozenset(data["fillers"]),
+        spellings=data["spellings"],
+        endings=tuple(sorted(table["endings"].items(), key=lambda pair: -len(pair[0]))),
+    )
+
+
+def _anywhere(phrases: list[str]) -> re.Pattern[str]:
+    """A pattern of one of the phrases, whole words."""
+    return re.compile(rf"(?:^|(?<= ))(?:{'|'.join(phrases)})(?= |$)")
+
+
+@lru_cache(maxsize=1 << 16)
+def _stem(word: str, endings: tuple[tuple[str, str], ...]) -> str:
+    for ending, instead in endings:
+        if word.endswith(ending) and len(word) - len(ending) >= SHORTEST_STEM:
+            word = word[: -len(ending)] + instead
+            break
+    if word.endswith("e") and len(word) > SHORTEST_STEM:
+        word = word[:-1]
+    if len(word) > SHORTEST_STEM and word[-1] == word[-2]:
+        word = word[:-1]
+    return word

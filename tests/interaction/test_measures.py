@@ -1,0 +1,274 @@
+"""Measures say what they rest on: properties of all of them, and grades by example."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from meetsense.interaction import label_acts, measure
+from meetsense.interaction.measures import BLIND, NEEDS_OVERLAP
+from meetsense.interaction.participation import evenness, gini
+from meetsense.values import Act, ActLabel, Grade, Measure, Span, Subject, Turn, Utterance
+from tests.interaction.meetings import LABELS, acts, by_key, drawn_talk, drawn_turns, said, turns
+
+slow = settings(deadline=None, max_examples=40)
+
+
+def measured(
+    given_turns: tuple[Turn, ...],
+    talk: tuple[Utterance, ...] = (),
+    *,
+    labels: tuple[str, ...] = (),
+    duration: float = 25.0,
+    people: int | None = None,
+    sees_overlap: bool = True,
+) -> tuple[Measure, ...]:
+    return measure(
+        given_turns,
+        duration=duration,
+        labels=labels,
+        utterances=talk,
+        acts=label_acts(talk, "en"),
+        sees_overlap=sees_overlap,
+        people=people,
+    )
+
+
+def dialogue(count: int, length: float = 5.0, gap: float = 0.3) -> tuple[Turn, ...]:
+    """Two people in turns, the second talking for half as long as the first."""
+    made, time = [], 0.0
+    for i in range(count):
+        span = Span(round(time, 3), round(time + (length if i % 2 == 0 else length / 2), 3))
+        made.append(Turn(span, "AB"[i % 2]))
+        time = span.end + gap
+    return tuple(made)
+
+
+@slow
+@given(drawn_turns(), drawn_talk(), st.booleans(), st.none() | st.integers(1, 4))
+def test_every_measure_keeps_its_promises(
+    given_turns: tuple[Turn, ...], talk: tuple[Utterance, ...], sees_overlap: bool, people: int | None
+) -> None:
+    for item in by_key(measured(given_turns, talk, sees_overlap=sees_overlap, people=people)).values():
+        assert item.n >= 0
+        if item.value is None:
+            assert item.low is item.high is item.part is item.whole is None
+            continue
+        assert math.isfinite(item.value)
+        if item.low is not None and item.high is not None:
+            assert item.low - 1e-9 <= item.value <= item.high + 1e-9
+            if item.unit == "share":
+                assert item.low >= 0
+                assert item.high <= 1
+        if item.whole is not None and item.part is not None:
+            assert item.part / item.whole == pytest.approx(item.value)
+        assert (item.grade is Grade.FIRM) == (item.reason is None)
+
+
+@slow
+@given(drawn_turns(), drawn_talk())
+def test_shares_of_people_add_up(given_turns: tuple[Turn, ...], talk: tuple[Utterance, ...]) -> None:
+    found = by_key(measured(given_turns, talk, labels=LABELS))
+    for name in ("talk_share", "turn_share"):
+        shares = [m.value for (key, _, _), m in found.items() if key == name and m.value is not None]
+        assert not shares or math.fsum(shares) == pytest.approx(1.0)
+
+
+@slow
+@given(drawn_turns(), drawn_talk(), st.integers(1, 10_000_000))
+def test_when_the_talk_begins_does_not_matter(
+    given_turns: tuple[Turn, ...], talk: tuple[Utterance, ...], shift: int
+) -> None:
+    def moved(span: Span) -> Span:
+        return span.shift(shift / 1000)
+
+    later = tuple(replace(turn, span=moved(turn.span)) for turn in given_turns)
+    later_talk = tuple(replace(u, span=moved(u.span)) for u in talk)
+    before, after = by_key(measured(given_turns, talk)), by_key(measured(later, later_talk))
+    assert before.keys() == after.keys()
+    for key in before.keys() - {("silence_share", None, None)}:
+        assert_alike(before[key], after[key])
+
+
+def assert_alike(one: Measure, other: Measure) -> None:
+    """The same but for rounding."""
+    for name in ("value", "low", "high", "part", "whole"):
+        assert getattr(one, name) == pytest.approx(getattr(other, name), abs=1e-6)
+    assert (one.n, one.grade, one.reason) == (other.n, other.grade, other.reason)
+
+
+@slow
+@given(drawn_turns(), drawn_talk(), st.permutations(["X", "Y", "Z"]))
+def test_renaming_people_renames_the_results(
+    given_turns: tuple[Turn, ...], talk: tuple[Utterance, ...], names: list[str]
+) -> None:
+    name = dict(zip(LABELS, names, strict=True))
+    renamed = tuple(replace(turn, speaker=name[turn.speaker]) for turn in given_turns)
+    renamed_talk = tuple(replace(u, speaker=name[u.speaker]) for u in talk)
+    before = by_key(measured(given_turns, talk, labels=LABELS))
+    after = by_key(measured(renamed, renamed_talk, labels=("X", "Y", "Z")))
+    assert len(before) == len(after)
+    for (kind, speaker, other), item in before.items():
+        assert_alike(item, after[kind, name.get(speaker or ""), name.get(other or "")])
+
+
+@slow
+@given(drawn_turns(), st.randoms(use_true_random=False))
+def test_the_order_of_turns_in_the_file_does_not_matter(
+    given_turns: tuple[Turn, ...], random: object
+) -> None:
+    spans = {(turn.span, turn.speaker) for turn in given_turns}
+    starts = {turn.span.start for turn in given_turns}
+    if len(starts) < len(spans):
+        return  # who of two who start together comes first is told by the file
+    shuffled = list(given_turns)
+    random.shuffle(shuffled)  # type: ignore[attr-defined]
+    before, after = (by_key(measured(t, labels=LABELS)) for t in (given_turns, tuple(shuffled)))
+    assert before == after
+
+
+def test_one_minute_worked_out() -> None:
+    talk = turns("A 0-20", "B 19-31", "A 31.5-40", "B 42-60")
+    found = by_key(measured(talk, duration=100.0))
+    assert found["talk_time", "A", None].value == 28.5
+    assert found["talk_share", "A", None].value == pytest.approx(28.5 / 58.5)
+    assert found["overlap_share", None, None].value == pytest.approx(1 / 57.5)
+    assert found["silence_share", None, None].value == pytest.approx(0.425)
+    assert found["turns", "B", None].value == 2
+    assert found["floor_transfer_offset", None, None].value == 500  # -1000, 500, 2000
+    assert found["gap_median", None, None].value == 1250
+    assert found["overlapped_transitions", None, None].value == pytest.approx(1 / 3)
+    assert found["lapses", None, None].value == 1
+    assert found["speaker_switches", None, None].value == 3
+    assert found["longest_turn", "A", None].value == 20
+    assert found["interruptions_successful", "B", None].value == pytest.approx(1 / (28.5 / 60))
+    assert found["interruptions_received", "A", None].value == pytest.approx(1 / (28.5 / 60))
+    assert found["interruptions_made", "A", None].value == 0
+    assert ("response_latency", "A", "B") not in found
+
+
+def test_spread_of_talk_worked_out() -> None:
+    assert evenness(np.array([1.0, 1.0, 2.0])) == pytest.approx(1.5 * math.log(2) / math.log(3))
+    assert gini(np.array([1.0, 1.0, 2.0])) == pytest.approx(0.25)
+    found = by_key(measured(turns("A 0-1", "B 1-2", "C 2-4"), labels=(*LABELS, "D")))
+    assert found["evenness", None, None].value == pytest.approx(1.5 * math.log(2) / math.log(4))
+    assert found["gini", None, None].value == pytest.approx(12 / 32 * 4 / 3)
+
+
+def test_response_latency_needs_ten_transitions() -> None:
+    found = by_key(measured(dialogue(21), duration=100.0))
+    assert found["response_latency", "A", "B"].value == 300
+    assert found["response_latency", "A", "B"].n == 10
+    assert ("response_latency", "A", "B") not in by_key(measured(dialogue(19), duration=100.0))
+
+
+def test_few_events_are_tentative_and_enough_are_firm() -> None:
+    few, many = (by_key(measured(dialogue(n), duration=400.0)) for n in (5, 60))
+    for key in ("floor_transfer_offset", None, None), ("talk_share", "A", None), ("turn_share", "A", None):
+        assert few[key].grade is Grade.TENTATIVE
+        assert few[key].reason
+        assert many[key].grade is Grade.FIRM
+    assert few["floor_transfer_offset", None, None].reason == "only 4 transitions; 10 make it firm"
+
+
+def test_an_engine_blind_to_overlap_has_what_needs_it_withheld() -> None:
+    found = measured(dialogue(60), duration=400.0, sees_overlap=False)
+    for item in found:
+        assert (item.reason == BLIND) == (item.name in NEEDS_OVERLAP | {"gap_median", "backchannels"})
+        assert (item.grade is Grade.WITHHELD) <= (item.name in NEEDS_OVERLAP | {"questions", "question_rate"})
+    assert {m.name for m in found if m.reason == BLIND and m.value is None} == NEEDS_OVERLAP
+    assert by_key(found)["gap_median", None, None].grade is Grade.TENTATIVE
+
+
+def test_a_count_of_people_that_contradicts_the_roster_withholds_what_is_about_people() -> None:
+    found = by_key(measured(dialogue(60), duration=400.0, people=3))
+    for (name, speaker, _), item in found.items():
+        about = speaker is not None or name in ("gini", "evenness")
+        assert (item.grade is Grade.WITHHELD) == about
+        if about:
+            assert item.reason == "2 speakers were told apart, but the roster has 3 people"
+    assert found["overlap_share", None, None].value == 0
+
+
+def test_the_invited_who_stay_silent_count() -> None:
+    found = by_key(measured(dialogue(60), labels=("A", "B", "C"), duration=400.0, people=3))
+    assert found["talk_share", "C", None].value == 0
+    assert found["talk_share", "C", None].grade is Grade.FIRM
+    assert found["turns", "C", None].value == 0
+    assert ("interruptions_received", "C", None) not in found
+
+
+@pytest.mark.parametrize("given_turns", [(), turns("A 3-3")])
+def test_silence_is_reported_as_such(given_turns: tuple[Turn, ...]) -> None:
+    found = by_key(measured(given_turns, labels=("A",)))
+    assert found["silence_share", None, None].value == 1
+    assert found["talk_time", "A", None].value == 0
+    assert found["talk_share", "A", None].grade is Grade.WITHHELD
+    assert by_key(measured((), duration=0.0)) == {}
+
+
+def test_one_person_alone() -> None:
+    found = by_key(measured(turns("A 0-5", "A 4-6", "A 0-5"), duration=6.0))
+    assert found["talk_share", "A", None].value == 1
+    assert found["talk_time", "A", None].value == 6
+    assert not {name for name, _, _ in found} & {"gini", "interruptions_made", "backchannels", "gap_median"}
+
+
+def test_a_meeting_of_nothing_but_hums_has_turns() -> None:
+    talk = said(("A", "Mhm."), ("B", "Yeah."), ("A", "Okay."))
+    found = by_key(measured(tuple(Turn(u.span, u.speaker) for u in talk), talk))
+    assert found["turn_share", "A", None].value is not None
+
+
+def test_speech_beyond_the_recordings_end_still_counts() -> None:
+    assert by_key(measured(turns("A 0-10"), duration=4.0))["silence_share", None, None].value == 0
+
+
+def test_questions_are_counted_by_speaker() -> None:
+    talk = said(("A", "What is it?"), ("B", "A cat."), ("A", "Whose?"), ("Z", "Mine?"))
+    given_turns = tuple(Turn(u.span, u.speaker) for u in talk if u.speaker != "Z")
+    found = by_key(
+        measure(
+            given_turns,
+            duration=12.0,
+            labels=(),
+            utterances=talk,
+            sees_overlap=True,
+            people=None,
+            acts=acts("question", "information", "question", "question"),
+        )
+    )
+    assert found["questions", "A", None].value == 2
+    assert found["questions", "B", None].value == 0
+    assert found["question_rate", "A", None].value == pytest.approx(2 / (4 / 60))
+    assert ("questions", "Z", None) not in found
+
+
+def test_without_acts_what_needs_words_is_withheld() -> None:
+    talk = said(("A", "Was ist das?"), ("B", "Eine Katze."))
+    given_turns = tuple(Turn(u.span, u.speaker) for u in talk)
+    options = {"duration": 6.0, "labels": (), "sees_overlap": True, "people": None}
+    foreign = by_key(measure(given_turns, utterances=talk, **options))  # type: ignore[arg-type]
+    assert foreign["questions", "A", None].reason == "acts are not available for this language"
+    wordless = by_key(measure(given_turns, **options))  # type: ignore[arg-type]
+    assert wordless["questions", "A", None].reason == "there are no words"
+    assert foreign["backchannels", "A", None].grade is Grade.TENTATIVE
+
+
+def test_acts_of_utterances_that_are_not_there_change_nothing() -> None:
+    stray = (Act(99, ActLabel.QUESTION, 1.0),)
+    talk = said(("A", "Hello."))
+    found = measure(
+        turns("A 0-2"), duration=2.0, labels=(), utterances=talk, acts=stray, sees_overlap=True, people=None
+    )
+    assert by_key(found)["questions", "A", None].value == 0
+
+
+def test_subjects_are_the_people_of_turns_and_roster() -> None:
+    found = measured(dialogue(4), labels=("R",))
+    assert {m.subject for m in found if m.name == "talk_time"} == {Subject.of(x) for x in "RAB"}
