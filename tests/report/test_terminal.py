@@ -1,0 +1,139 @@
+"""The summary for the terminal."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from rich.cells import cell_len
+
+from meetsense.report.escape import clean
+from meetsense.report.people import people
+from meetsense.report.terminal import summary
+from meetsense.report.wording import term
+from meetsense.values import Analysis, Grade
+from tests.report import samples
+from tests.strategies import analyses
+
+MANY = settings(deadline=None, max_examples=25, suppress_health_check=[HealthCheck.too_slow])
+SECRET = 987_654_321
+ALL = (samples.meeting, samples.silence, samples.without_words, samples.without_acts, samples.alone)
+
+
+@MANY
+@given(analyses())
+def test_any_meeting_fits_the_width_and_is_plain_text(analysis: Analysis) -> None:
+    for width in (60, 80, 100):
+        text = summary(analysis, width=width)
+        assert text.endswith("\n")
+        for line in text.split("\n"):
+            assert cell_len(line) <= width
+            assert clean(line).split() == line.split()
+
+
+@MANY
+@given(analyses())
+def test_nobody_and_no_note_is_lost(analysis: Analysis) -> None:
+    text = "".join(summary(analysis, width=400).split())
+    for shown in (*(person.name for person in people(analysis)), *map(clean, analysis.notes)):
+        assert "".join(shown.split()) in text
+
+
+@MANY
+@given(analyses())
+def test_a_withheld_figure_has_no_number(analysis: Analysis) -> None:
+    hidden = tuple(replace(m, n=SECRET) if m.grade is Grade.WITHHELD else m for m in analysis.measures)
+    assert str(SECRET) not in summary(replace(analysis, measures=hidden), width=200)
+
+
+def test_the_whole_story() -> None:
+    text = summary(samples.meeting(4), width=80)
+    assert "Mara (chair)" in text
+    assert "S3 (caretaker)" in text
+    assert re.search(r"^ 3  adopted   open late on Thursdays +00:28$", text, re.MULTILINE)
+    assert "Jonas proposed 00:28" in text
+    assert "comes back from 1: S3 had it first" in text
+    assert "1 adopted, 1 rejected, 1 ignored" in text
+    assert "--html" in text
+    assert len(text.splitlines()) <= 48
+
+
+def test_figures_have_value_interval_n_and_grade() -> None:
+    talk = samples.meeting(20)
+    shares = [m for m in talk.measures if m.name == "talk_share"]
+    lines = summary(talk, width=80).splitlines()
+    for m, name in zip(shares, ("Mara", "Jonas", "S3"), strict=True):
+        (line,) = (line for line in lines if line.startswith(name))
+        assert re.search(rf"{m.value:.0%}".replace("%", " %"), line)
+        assert re.search(rf"\d+ to \d+ %  n = {m.n} +firm$", line)
+    for m in talk.measures:
+        if m.subject.speaker is None:
+            (line,) = (line for line in lines if line.startswith(f"{term(m.name).title}  "))
+            assert f"n = {m.n} " in line
+            assert line.endswith(str(m.grade))
+
+
+@pytest.mark.parametrize("sample", ALL, ids=lambda sample: sample.__name__)
+@pytest.mark.parametrize("width", [60, 80])
+def test_reasons_stand_there_in_words(sample: Callable[[], Analysis], width: int) -> None:
+    talk = sample()
+    text = " ".join(summary(talk, width=width).split())
+    for m in talk.measures:
+        if m.grade is Grade.WITHHELD:
+            assert m.reason is not None
+            assert m.reason in text
+    assert all(note in text for note in talk.notes)
+
+
+@pytest.mark.parametrize(
+    ("confidence", "told"), [(0.8, None), (0.6, "the program is unsure"), (0.2, "the program is guessing")]
+)
+def test_an_unsure_reading_says_so(confidence: float, told: str | None) -> None:
+    talk = samples.meeting()
+    chains = tuple(replace(chain, confidence=confidence) for chain in talk.decisions)
+    text = summary(replace(talk, decisions=chains), width=100)
+    assert text.count("the program is") == (len(chains) if told else 0)
+    assert told is None or text.count(told) == len(chains)
+
+
+def test_silence_is_an_honest_report() -> None:
+    text = summary(samples.silence())
+    assert "Nobody was heard" in text
+    assert "No decisions can be found without words." in text
+    assert "100 %" in text
+
+
+def test_hostile_text_stays_text() -> None:
+    for colour in (False, True):
+        text = summary(samples.hostile(), width=100, colour=colour)
+        without_own = re.sub(r"\x1b\[[0-9;]*m", "", text)
+        assert "\x1b" not in without_own
+        assert not set("\u202e\u2066\x07\x9b\r\x00") & set(without_own)
+        assert "[bold red]markup[/] :smile:" in without_own
+
+
+def test_colour_only_when_asked_for() -> None:
+    talk = samples.meeting()
+    plain, coloured = summary(talk), summary(talk, colour=True)
+    assert "\x1b" not in plain
+    assert "\x1b[" in coloured
+    assert [
+        line.rstrip() for line in re.sub(r"\x1b\[[0-9;]*m", "", coloured).splitlines()
+    ] == plain.splitlines()
+
+
+def test_twenty_people_and_three_hours() -> None:
+    text = summary(samples.crowd(), width=80)
+    assert all(re.search(rf"^S{i} ", text, re.MULTILINE) for i in range(1, 21))
+
+
+def test_the_environment_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    talk = samples.meeting()
+    before = summary(talk), summary(talk, colour=True)
+    monkeypatch.setenv("COLUMNS", "20")
+    monkeypatch.setenv("NO_COLOR", "1")
+    monkeypatch.setenv("TERM", "dumb")
+    assert (summary(talk), summary(talk, colour=True)) == before
