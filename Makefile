@@ -1,5 +1,5 @@
 # make demo: analyse the bundled meeting.  make test: every check.  make bench: the figures.
-PYTHON ?= python3.11
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
@@ -9,9 +9,16 @@ OUT ?= report.html
 .PHONY: demo test bench bench-peers soak lint clean
 .DELETE_ON_ERROR:
 
+# Debian keeps ensurepip in a package of its own; without it the system's pip puts one into the environment.
+define make-venv
+@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+  { echo "make: needs Python 3.11 or newer; name one with PYTHON=..." >&2; exit 1; }
+$(PYTHON) -m venv --clear $(1) || { \
+  $(PYTHON) -m venv --clear --without-pip $(1) && $(PYTHON) -m pip --python $(1)/bin/python install --quiet pip; }
+endef
+
 $(VENV)/bin/python:
-	@command -v $(PYTHON) >/dev/null || { echo "make: $(PYTHON) is missing; name another Python >= 3.11 with PYTHON=..." >&2; exit 1; }
-	$(PYTHON) -m venv $(VENV)
+	$(call make-venv,$(VENV))
 
 $(VENV)/.base: pyproject.toml constraints.txt | $(VENV)/bin/python
 	$(PIP) --editable .
@@ -26,8 +33,7 @@ $(VENV)/.eval: $(VENV)/.dev
 	@touch $@
 
 $(PEERS)/.done: tests/bench/peers.txt
-	@command -v $(PYTHON) >/dev/null || { echo "make: $(PYTHON) is missing; name another Python >= 3.11 with PYTHON=..." >&2; exit 1; }
-	$(PYTHON) -m venv --clear $(PEERS)
+	$(call make-venv,$(PEERS))
 	$(PEERS)/bin/python -m pip install --quiet --disable-pip-version-check --requirement $<
 	@touch $@
 

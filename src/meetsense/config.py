@@ -93,9 +93,9 @@ def _read(path: Path | None) -> dict[str, Any]:
     import platformdirs
 
     file = path or platformdirs.user_config_path("meetsense") / "config.toml"
-    if path is None and not file.is_file():
-        return {}
     try:
+        if path is None and not file.is_file():
+            return {}
         return tomllib.loads(file.read_bytes().decode())
     except OSError as error:
         raise ConfigError(f"{file}: cannot be read ({error.strerror})") from None

@@ -1,0 +1,129 @@
+"""``meetsense meetings``, ``show``, ``search`` and ``export``: what the database holds."""
+
+from __future__ import annotations
+
+import json as json_text
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from meetsense.cli.common import database_options, print_summary, settings_of, write_text
+
+if TYPE_CHECKING:
+    from meetsense.store import Store
+    from meetsense.values import Analysis
+
+
+def _open(db: Path | None, config: Path | None) -> Store:
+    from meetsense.store import Store
+
+    return Store(db or settings_of(config).database, create=False)
+
+
+def _load(meeting: str, db: Path | None, config: Path | None) -> Analysis:
+    with _open(db, config) as store:
+        return store.load(meeting)
+
+
+def _clock(seconds: float) -> str:
+    return f"{int(seconds) // 3600}:{int(seconds) // 60 % 60:02}:{int(seconds) % 60:02}"
+
+
+def _day(moment: datetime) -> str:
+    return moment.astimezone().strftime("%Y-%m-%d %H:%M")
+
+
+@click.command()
+@click.option("--json", is_flag=True, help="Print JSON.")
+@database_options
+def meetings(json: bool, db: Path | None, config: Path | None) -> None:
+    """List the meetings in the database, the latest first."""
+    from meetsense.report.escape import clean
+
+    with _open(db, config) as store:
+        listed = store.meetings()
+    if json:
+        rows = [
+            {
+                "id": m.id,
+                "title": m.title,
+                "started_at": m.started_at.isoformat(),
+                "duration": m.duration,
+                "speakers": m.speakers,
+                "decisions": m.decisions,
+            }
+            for m in listed
+        ]
+        click.echo(json_text.dumps(rows, ensure_ascii=False, indent=1))
+        return
+    for m in listed:
+        counts = f"{m.speakers} speakers, {m.decisions} decisions"
+        click.echo(f"{m.id}  {_day(m.started_at)}  {_clock(m.duration)}  {counts}  {clean(m.title)}")
+
+
+@click.command()
+@click.argument("meeting", metavar="ID")
+@click.option(
+    "--html", type=click.Path(path_type=Path), metavar="OUT", help="Write the report as one HTML file."
+)
+@click.option("--json", is_flag=True, help="Print the analysis document.")
+@database_options
+def show(meeting: str, html: Path | None, json: bool, db: Path | None, config: Path | None) -> None:
+    """Show the report of a meeting; a beginning of its ID is enough."""
+    from meetsense.interchange.document import dumps
+    from meetsense.report.html import page
+
+    analysis = _load(meeting, db, config)
+    if json:
+        click.echo(dumps(analysis))
+    else:
+        print_summary(analysis)
+    if html:
+        write_text(html, page(analysis))
+        click.echo(f"report: {html}", err=True)
+
+
+@click.command()
+@click.argument("words", nargs=-1, required=True)
+@click.option("--limit", type=click.IntRange(1), default=50, show_default=True, help="Most lines to print.")
+@click.option("--json", is_flag=True, help="Print JSON.")
+@database_options
+def search(words: tuple[str, ...], limit: int, json: bool, db: Path | None, config: Path | None) -> None:
+    """Find utterances that hold all the WORDS."""
+    from meetsense.report.escape import clean
+
+    with _open(db, config) as store:
+        found = store.search(" ".join(words), limit=limit)
+    if json:
+        rows = [
+            {
+                "meeting": f.meeting,
+                "utterance": f.number,
+                "start": f.start,
+                "speaker": f.speaker,
+                "text": f.text,
+            }
+            for f in found
+        ]
+        click.echo(json_text.dumps(rows, ensure_ascii=False, indent=1))
+        return
+    for f in found:
+        click.echo(f"{f.meeting}  {_clock(f.start)}  {clean(f.speaker)}: {clean(f.text)}")
+
+
+@click.command()
+@click.argument("meeting", metavar="ID")
+@click.option("--format", "form", type=click.Choice(["json"]), default="json", show_default=True)
+@click.option("--output", type=click.Path(path_type=Path), metavar="OUT", help="File; default: stdout.")
+@database_options
+def export(meeting: str, form: str, output: Path | None, db: Path | None, config: Path | None) -> None:
+    """Write a meeting as the analysis document; a beginning of its ID is enough."""
+    from meetsense.interchange.document import dumps
+
+    text = dumps(_load(meeting, db, config))
+    if output:
+        write_text(output, text + "\n")
+    else:
+        click.echo(text)

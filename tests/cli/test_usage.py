@@ -1,0 +1,87 @@
+"""Help, versions, wrong usage: what the command line says about itself."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from meetsense import __version__
+from meetsense.cli import COMMANDS
+from tests.cli.conftest import Call
+
+
+@pytest.mark.parametrize("flag", ["-h", "--help"])
+def test_help_lists_every_command(call: Call, flag: str) -> None:
+    text = call(flag).stdout
+    for name, (_, line) in COMMANDS.items():
+        assert name in text
+        assert line[:40] in " ".join(text.split())
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+@pytest.mark.parametrize("flag", ["-h", "--help"])
+def test_every_command_has_help(call: Call, name: str, flag: str) -> None:
+    result = call(name, flag)
+    assert result.stdout.startswith(f"Usage: main {name} ")
+    assert result.stderr == ""
+
+
+@pytest.mark.parametrize("name", sorted(set(COMMANDS) - {"demo"}))
+def test_every_command_takes_the_database_and_the_configuration(call: Call, name: str) -> None:
+    text = call(name, "--help").stdout
+    assert "--db PATH" in text
+    assert "--config PATH" in text
+
+
+def test_version(call: Call) -> None:
+    assert call("--version").stdout == f"meetsense, version {__version__}\n"
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["analyse"],
+        ["analyze"],
+        ["analyze", "x.wav", "--speakers", "6-2"],
+        ["analyze", "x.wav", "--speakers", "0"],
+        ["analyze", "x.wav", "--speakers", "many"],
+        ["analyze", "x.wav", "--started-at", "yesterday"],
+        ["analyze", "x.wav", "--loud"],
+        ["analyze", "x.wav", "y.wav", "--json", "-"],
+        ["analyze", "x.wav", "y.wav", "--title", "Both"],
+        ["analyze", "x.wav", "y.wav", "--started-at", "2026-11-23T09:00"],
+        ["show"],
+        ["search"],
+        ["search", "word", "--limit", "0"],
+        ["export", "x", "--format", "docx"],
+    ],
+)
+def test_wrong_usage_is_2(call: Call, arguments: list[str]) -> None:
+    result = call(*arguments, code=2)
+    assert result.stdout == ""
+    assert "Error: " in result.stderr or "No such command" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("text", "mistakes"),
+    [
+        (
+            'colour = 1\nthreads = "many"\nspeakers = "6-2"\n',
+            ("colour: unknown key", "threads: ", "speakers: "),
+        ),
+        ("threads = [", ("not TOML",)),
+    ],
+)
+@pytest.mark.parametrize("command", [["analyze", "x.vtt"], ["meetings"], ["show", "x"], ["search", "x"]])
+def test_mistakes_of_the_configuration_come_at_once(
+    tmp_path: Path, refused: Call, command: list[str], text: str, mistakes: tuple[str, ...]
+) -> None:
+    config = tmp_path / "config.toml"
+    config.write_text(text)
+    line = str(refused(*command, "--config", config))
+    assert all(mistake in line for mistake in mistakes)
+
+
+def test_a_configuration_that_is_named_must_be_there(tmp_path: Path, refused: Call) -> None:
+    assert "cannot be read" in str(refused("meetings", "--config", tmp_path / "none.toml"))
