@@ -29,7 +29,7 @@ STAYS = 0.95
 """Chance that the next stretch is the same person's."""
 EVIDENCE = 0.2
 """How much of a stretch counts: neighbours overlap, and one person's stretches resemble each other."""
-PRIOR_LEAST, PRIOR_MOST, PRIOR_GROWS = 6.0, 16.0, 0.028
+PRIOR_LEAST, PRIOR_MOST, PRIOR_GROWS = 6.0, 160.0, 0.022
 """How much a person has to explain to be kept: so much a vector, within bounds. In a short recording there
 is less to explain."""
 ITERATIONS = 20
@@ -90,7 +90,7 @@ def prior(vectors: int) -> float:
     """How much a person has to explain in a recording of so many vectors.
 
     >>> prior(10), prior(10_000)
-    (6.0, 16.0)
+    (6.0, 160.0)
     """
     return min(PRIOR_MOST, max(PRIOR_LEAST, PRIOR_GROWS * vectors))
 
