@@ -36,8 +36,11 @@ CHUNK_ROWS = 1500
 """Rows worked on at once: a minute."""
 MARGIN_ROWS = 50
 """Rows beside a chunk that the network may look at: 2 s."""
-NOBODY = 0.8
-"""Chance that nobody speaks, over NOBODY_ROWS, above which a row is no speech after all."""
+NOBODY, NOBODY_CLEAR = 0.8, 0.5
+"""Chance that nobody speaks, over NOBODY_ROWS, above which a row is no speech after all; the second where the
+network hears silence around most speech, as in a quiet room: there it can tell."""
+EDGE_SECONDS = 0.3
+"""How far inside a span of speech its edge reaches: voice activity detectors pad what they find."""
 NOBODY_ROWS = 5
 ALONE = 0.4
 """Chance that exactly one person speaks, above which a row tells what somebody sounds like."""
@@ -120,7 +123,7 @@ class EmbeddedDiarizer:
             slow = mel.reshape(-1, ROW_FRAMES, MELS).mean(axis=1)
             features[chunk] = np.concatenate((made, slow), axis=1)[inside]
             count[chunk] = chances[inside]
-        return Heard(features, count, spoken & ~(moving_mean(count[:, 0], NOBODY_ROWS) > NOBODY))
+        return Heard(features, count, spoken & ~silent(count[:, 0], speech, spoken))
 
     def _who(self, heard: Heard, speakers: SpeakerRange) -> tuple[Ints, NDArray[np.float64]]:
         """Who speaks if one person does, (rows,), and how well each would fit, (rows, people)."""
@@ -199,6 +202,17 @@ def rows_of(spans: tuple[Span, ...], rows: int) -> Bools:
         first = round(span.start / ROW_SECONDS)
         inside[first : max(first + 1, round(span.end / ROW_SECONDS))] = True
     return inside
+
+
+def silent(nobody: Floats, speech: tuple[Span, ...], spoken: Bools) -> Bools:
+    """Which rows the network takes for silence, from the chance that nobody speaks: shape (rows,)."""
+    chance = moving_mean(nobody, NOBODY_ROWS)
+    inner = tuple(
+        Span(s.start + EDGE_SECONDS, s.end - EDGE_SECONDS) for s in speech if s.duration > 2 * EDGE_SECONDS
+    )
+    edges = spoken & ~rows_of(inner, len(spoken))
+    clear = bool(edges.any()) and (chance[edges] > NOBODY_CLEAR).mean() > 0.5
+    return np.asarray(chance > (NOBODY_CLEAR if clear else NOBODY))
 
 
 def _level(audio: Audio, spoken: Bools) -> Floats:
@@ -283,7 +297,7 @@ def turns_of(who: Ints, scores: NDArray[np.float64], heard: Heard, duration: flo
         others = np.where(np.arange(count) == who[:, None], -np.inf, scores)
         second[np.arange(len(who)), others.argmax(axis=1)] = heard.speech & (heard.count[:, 2] > TOGETHER)
     active = [smoothed(own | other) | own for own, other in zip(first.T, second.T, strict=True)]
-    order = sorted((p for p in range(count) if active[p].any()), key=lambda p: int(active[p].argmax()))
+    order = sorted((p for p in range(count) if active[p].any()), key=lambda p: runs(active[p])[0])
     return Diarization(
         turns=_turns([active[p] for p in order], duration),
         exclusive=_turns([first[:, p] for p in order], duration),
