@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from itertools import count
 from pathlib import Path
 
 from meetsense import interaction
@@ -180,10 +181,9 @@ def _diarize(
     progress: Progress,
 ) -> Diarization | None:
     progress("speakers", 0.0)
-    invited = len(request.roster.participants)
-    wanted = request.speakers or SpeakerRange(1, invited or None)
     try:
-        return tools.diarizer.diarize(audio, speech, wanted)
+        # Not capped by the roster: voices that it doesn't have must be found, to be told.
+        return tools.diarizer.diarize(audio, speech, request.speakers or SpeakerRange())
     except EngineError as error:
         notes.append(f"Who spoke could not be told: {error}.")
         return None
@@ -266,10 +266,8 @@ def _silent(roster: Roster, labels: set[str]) -> list[Speaker]:
     """Invited people who said nothing in a transcript; they count."""
     heard = {p.name for label in labels if (p := _participant(label, roster))}
     silent = [p for p in roster.participants if p.name not in heard]
-    return [
-        Speaker(p.label or p.shown_name or f"silent {i}", p.shown_name, p.role)
-        for i, p in enumerate(silent, 1)
-    ]
+    free = (label for i in count(1) if (label := f"silent {i}") not in labels)
+    return [Speaker(next(free), p.shown_name, p.role) for p in silent]
 
 
 def _absent(roster: Roster, labels: set[str]) -> list[str]:

@@ -32,6 +32,15 @@ def quantise(seconds: float) -> float:
     return round(float(seconds), 3)
 
 
+def until(seconds: float, duration: float) -> float:
+    """Round a time to 1 ms, but not beyond the end of a recording.
+
+    >>> until(20.5, 20.0009375), until(3.14159, 20.0009375)
+    (20.0, 3.142)
+    """
+    return min(quantise(seconds), math.floor(duration * 1000) / 1000)
+
+
 @dataclass(frozen=True, slots=True, order=True)
 class Span:
     """A stretch of time [start, end) in seconds, 0 <= start <= end < inf.

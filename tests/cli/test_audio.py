@@ -195,3 +195,19 @@ def test_the_progress_bar_shows_on_a_terminal(recording: Path, tmp_path: Path) -
     assert process.returncode == 0
     assert b"cut.wav" in shown
     assert b"voices" in shown
+
+
+def test_a_roster_with_too_few_people_hides_no_voice(recording: Path, tmp_path: Path) -> None:
+    """Voices that the roster doesn't have are found all the same, and figures about persons are withheld."""
+    roster = tmp_path / "roster.toml"
+    roster.write_text('[[people]]\nname = "Ada"\nlabel = "S1"\n')
+    done = meetsense(
+        isolated(tmp_path), "analyze", recording, "--roster", roster, "--no-store", "--json", "-"
+    )
+    assert done.returncode == 0, done.stderr
+    document = json.loads(done.stdout)
+    assert len(document["speakers"]) > 1
+    shares = [m for m in document["measures"] if m["name"] == "talk_share"]
+    assert shares
+    assert {m["grade"] for m in shares} == {"withheld"}
+    assert all("roster" in m["reason"] for m in shares)

@@ -91,9 +91,7 @@ def test_every_word_is_in_exactly_one_utterance(case: tuple[list[Word], Diarizat
     kept = [word for utterance in utterances for word in utterance.words]
     assert sorted(kept, key=repr) == sorted(words, key=repr)
     assert [u.id for u in utterances] == list(range(len(utterances)))
-    assert {u.speaker for u in utterances} <= set(diarization.speakers) | (
-        {UNKNOWN} - set(diarization.speakers)
-    )
+    assert {u.speaker for u in utterances} <= ({t.speaker for t in diarization.exclusive} or {UNKNOWN})
     for utterance in utterances:
         assert utterance.text == " ".join(word.text for word in utterance.words)
         assert all(utterance.span.start <= word.span.start for word in utterance.words)

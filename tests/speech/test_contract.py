@@ -133,7 +133,7 @@ def test_vad_finds_speech(vad: Vad) -> None:
 
 @pytest.mark.parametrize("sound", SOUNDS)
 def test_diarizer_finds_nobody_where_nobody_speaks(diarizer: Diarizer, sound: str) -> None:
-    assert diarizer.diarize(SOUNDS[sound], (), SpeakerRange()).turns == ()
+    assert diarizer.diarize(SOUNDS[sound], silero().speech(SOUNDS[sound]), SpeakerRange()).turns == ()
 
 
 @pytest.mark.parametrize(
@@ -164,7 +164,8 @@ def test_diarizer_takes_short_speech(diarizer: Diarizer, seconds: float) -> None
 
 @pytest.mark.parametrize("sound", SOUNDS)
 def test_transcriber_invents_nothing_in_silence(transcriber: Transcriber, sound: str) -> None:
-    assert transcriber.transcribe(SOUNDS[sound], (), language="en").words == ()
+    speech = silero().speech(SOUNDS[sound])
+    assert transcriber.transcribe(SOUNDS[sound], speech, language="en").words == ()
 
 
 def test_transcriber_times_its_words(transcriber: Transcriber) -> None:
@@ -205,6 +206,6 @@ def test_a_model_that_is_not_there_is_one_line(tmp_path: Path) -> None:
 
 
 def test_turn_order_is_part_of_the_contract() -> None:
-    broken = Diarization((Turn(Span(0.0, 1.0), "S2"),))
+    broken = Diarization((Turn(Span(0.0, 1.0), "S2"),), sees_overlap=True)
     with pytest.raises(AssertionError):
         check_diarization(broken, SILENCE, embedded())

@@ -194,10 +194,16 @@ def main() -> int:
         sink.flush()
     except Unusable as reason:
         report = {"error": str(reason)}
+    except OSError as error:
+        report = {
+            "error": f"no room for the decoded sound ({error.strerror}); free some space, or set TMPDIR"
+        }
     except MemoryError:
         report = {"error": f"needs more than {int(limits['memory_bytes']) >> 20} MB to decode"}
-    print(json.dumps(report), file=sys.stderr)  # noqa: T201
-    return int("error" in report)
+    print(json.dumps(report), file=sys.stderr, flush=True)  # noqa: T201
+    if "error" in report:
+        os._exit(1)  # not to flush to a full disk again, which would print over the report
+    return 0
 
 
 if __name__ == "__main__":

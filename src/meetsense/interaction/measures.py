@@ -54,7 +54,7 @@ def measure(
     everybody = tuple(dict.fromkeys((*labels, *(turn.speaker for turn in turns))))
     pieces = segments(turns, everybody)
     if not len(pieces):
-        measures = _nobody_spoke(everybody, duration)
+        measures = _nobody_spoke(everybody, duration, words=any(u.text.strip() for u in utterances))
     else:
         talk = _listen(pieces, everybody, duration, utterances, acts)
         measures = [*_of_meeting(talk), *_of_persons(talk), *_of_pairs(talk)]
@@ -268,12 +268,18 @@ def _of_acts(talk: _Talk, utterances: Sequence[Utterance], acts: Sequence[Act]) 
     return measures
 
 
-def _nobody_spoke(labels: tuple[str, ...], duration: float) -> list[Measure]:
+def _nobody_spoke(labels: tuple[str, ...], duration: float, *, words: bool) -> list[Measure]:
+    """Figures without a turn; where there are words somebody did speak, and nothing is said of silence."""
     measures = []
-    if duration > 0:
+    if words:
+        why = "there are words, but nobody could tell who spoke when"
         measures.append(
-            Measure("silence_share", Subject(), 1.0, "share", 0, 1.0, 1.0, part=duration, whole=duration)
+            Measure("silence_share", Subject(), None, "share", 0, grade=Grade.WITHHELD, reason=why)
         )
+    elif duration > 0:
+        why = "no speech was found"
+        silent = Measure("silence_share", Subject(), 1.0, "share", 0, 1.0, 1.0, Grade.TENTATIVE, why)
+        measures.append(replace(silent, part=duration, whole=duration))
     for label in labels:
         subject, why = Subject.of(label), "nobody spoke"
         measures.append(Measure("talk_time", subject, 0.0, "s", 0, 0.0, 0.0, Grade.TENTATIVE, why))

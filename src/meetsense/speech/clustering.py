@@ -23,8 +23,8 @@ Ints = NDArray[np.int64]
 
 BLOCK = 2000
 """Vectors clustered at once."""
-GUESS = 10
-"""People that the first guess has, unless more are asked for."""
+GUESS, MOST = 10, 20
+"""People that the first guess has, and at most when a range asks for more: no more are ever estimated."""
 STAYS = 0.95
 """Chance that the next stretch is the same person's."""
 EVIDENCE = 0.2
@@ -167,7 +167,7 @@ def tell_apart(vectors: Floats, between: Floats, wanted: SpeakerRange, least: in
     """
     if wanted.high == 1:
         return np.zeros(len(vectors), np.int64)
-    chances = fit(vectors, between, first_guess(vectors, max(GUESS, wanted.low)))
+    chances = fit(vectors, between, first_guess(vectors, max(GUESS, wanted.low, min(wanted.high or 0, MOST))))
     heard = np.bincount(chances.argmax(axis=1), minlength=chances.shape[1])
     count = max(1, int((heard >= least).sum()))
     if count < wanted.low:

@@ -36,6 +36,13 @@ def how_to_get_words(models: Path) -> str:
     )
 
 
+def _is_directory(path: Path) -> bool:
+    try:
+        return path.is_dir()
+    except OSError:  # a name too long, a parent that may not be read
+        return False
+
+
 def find_whisper(models: Path, name: str | None = None) -> Path:
     """The directory of a Whisper model: a path, a name under ``models/whisper``, or the largest there.
 
@@ -43,10 +50,10 @@ def find_whisper(models: Path, name: str | None = None) -> Path:
     """
     shelf = models / "whisper"
     if name is not None:
-        folder = Path(name).expanduser()
-        folder = folder if folder.is_dir() else shelf / name
-        if not folder.is_dir():
+        places = [place for place in (Path(name).expanduser(), shelf / name) if _is_directory(place)]
+        if not places:
             raise EngineError(f"no Whisper model {name!r}; {how_to_get_words(models)}")
+        folder = places[0]
         if missing := missing_whisper_files(folder):
             raise EngineError(f"{folder}: not a CTranslate2 Whisper model, it lacks {', '.join(missing)}")
         return folder

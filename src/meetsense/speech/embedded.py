@@ -22,7 +22,7 @@ from meetsense.errors import EngineError
 from meetsense.speech import clustering
 from meetsense.speech.directory import revision
 from meetsense.speech.features import HOP, MELS, log_mel
-from meetsense.values import Audio, Diarization, Span, SpeakerRange, Turn, quantise
+from meetsense.values import Audio, Diarization, Span, SpeakerRange, Turn, quantise, until
 
 Floats = NDArray[np.float32]
 Bools = NDArray[np.bool_]
@@ -123,7 +123,8 @@ class EmbeddedDiarizer:
             slow = mel.reshape(-1, ROW_FRAMES, MELS).mean(axis=1)
             features[chunk] = np.concatenate((made, slow), axis=1)[inside]
             count[chunk] = chances[inside]
-        return Heard(features, count, spoken & ~silent(count[:, 0], speech, spoken))
+        said = spoken & ~silent(count[:, 0], speech, spoken)
+        return Heard(features, count, said if said.any() else spoken)
 
     def _who(self, heard: Heard, speakers: SpeakerRange) -> tuple[Ints, NDArray[np.float64]]:
         """Who speaks if one person does, (rows,), and how well each would fit, (rows, people)."""
@@ -309,7 +310,7 @@ def _turns(columns: list[Bools], duration: float) -> tuple[Turn, ...]:
     made = []
     for i, column in enumerate(columns, 1):
         for start, end in runs(column):
-            span = Span(quantise(start * ROW_SECONDS), quantise(min(end * ROW_SECONDS, duration)))
+            span = Span(quantise(start * ROW_SECONDS), until(end * ROW_SECONDS, duration))
             if span.duration > 0:
                 made.append(Turn(span, f"S{i}"))
     return tuple(sorted(made, key=lambda turn: (turn.span, turn.speaker)))

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from meetsense.errors import EngineError
-from meetsense.values import SAMPLE_RATE, Audio, Span, quantise, union
+from meetsense.values import SAMPLE_RATE, Audio, Span, quantise, union, until
 
 Floats = NDArray[np.float32]
 
@@ -87,4 +87,4 @@ class SileroVad:
         said = [run for run in union(runs, gap=SILENCE_SECONDS) if run.duration >= SPEECH_SECONDS]
         padded = union(Span(max(0.0, s.start - PAD_SECONDS), s.end + PAD_SECONDS) for s in said)
         end = audio.duration
-        return tuple(Span(quantise(s.start), quantise(min(s.end, end))) for s in padded if s.start < end)
+        return tuple(Span(quantise(s.start), until(s.end, end)) for s in padded if quantise(s.start) < end)

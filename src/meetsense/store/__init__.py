@@ -193,17 +193,19 @@ def _pragmas() -> Iterator[str]:
 
 def _prepare(path: Path, *, create: bool) -> None:
     """See that the file is there, readable by its owner alone."""
-    if path.is_dir():
-        raise StoreError(f"{path}: is a directory; name a database file with --db")
-    if path.exists():
-        return
-    if not create:
-        raise StoreError(f"{path}: no database there yet; analyse a meeting first: meetsense analyze FILE")
     try:
+        if path.is_dir():
+            raise StoreError(f"{path}: is a directory; name a database file with --db")
+        if path.exists():
+            return
+        if not create:
+            raise StoreError(
+                f"{path}: no database there yet; analyse a meeting first: meetsense analyze FILE"
+            )
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         os.close(os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600))
     except OSError as error:
-        raise StoreError(f"{path}: cannot be created ({error.strerror})") from None
+        raise StoreError(f"{path}: cannot be opened or created ({error.strerror})") from None
 
 
 def _check(path: Path, db: Database, known: Sequence[str]) -> None:
