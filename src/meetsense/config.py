@@ -10,7 +10,7 @@ import tomllib
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, Field, ValidationError
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from meetsense.errors import ConfigError
@@ -21,6 +21,10 @@ def _speakers(text: str | None) -> str | None:
     if text is not None:
         SpeakerRange.parse(text)
     return text
+
+
+def _as_text(value: Any) -> Any:
+    return str(value) if type(value) is int else value
 
 
 def default_state() -> Path:
@@ -44,7 +48,7 @@ class Settings(BaseSettings):
     """Whisper model: a directory, or a name under ``models/whisper`` in the state directory."""
     language: str | None = Field(default=None, pattern="^[a-z]{2,3}$")
     """Language of the meetings, such as en; default: detected."""
-    speakers: Annotated[str | None, AfterValidator(_speakers)] = None
+    speakers: Annotated[str | None, BeforeValidator(_as_text), AfterValidator(_speakers)] = None
     """People in a meeting, ``N`` or ``LOW-HIGH``; default: estimated."""
     threads: int = Field(default=0, ge=0, le=64)
     """Processor threads for the engines; 0: as many as help."""

@@ -122,7 +122,9 @@ def from_transcript(transcript: Transcript, meeting: Meeting, request: Request) 
     labels = dict.fromkeys(turn.speaker for turn in transcript.turns)
     speakers = [_speaker(label, request.roster) for label in labels]
     speakers += _silent(request.roster, set(labels))
-    notes = () if transcript.has_words else ("The transcript has times but no words.",)
+    notes: tuple[str, ...] = () if transcript.has_words else ("The transcript has times but no words.",)
+    if nobody := sum(turn.speaker == UNKNOWN for turn in transcript.turns):
+        notes += (f"{nobody} of {len(transcript.turns)} cues name no speaker: they count as one person.",)
     return _interpret(
         meeting,
         Engines(),
@@ -143,6 +145,8 @@ def from_audio(
     Raises EngineError when no speech can be looked for, or when both diarizer and transcriber fail.
     """
     notes: list[str] = []
+    if request.partial:
+        notes.append("Analysed with --partial: what a cut recording lacks is in no figure.")
     progress("speech", 0.0)
     speech = tools.vad.speech(audio)
     if not speech:

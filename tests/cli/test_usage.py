@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -85,3 +87,28 @@ def test_mistakes_of_the_configuration_come_at_once(
 
 def test_a_configuration_that_is_named_must_be_there(tmp_path: Path, refused: Call) -> None:
     assert "cannot be read" in str(refused("meetings", "--config", tmp_path / "none.toml"))
+
+
+@pytest.mark.parametrize("option", ["--html", "--json"])
+@pytest.mark.parametrize("taken", ["talk.vtt", "roster.toml", "all.db"])
+def test_an_output_never_replaces_an_input(tmp_path: Path, option: str, taken: str) -> None:
+    (tmp_path / "talk.vtt").write_text("WEBVTT\n\n00:00.000 --> 00:02.000\n<v Ada>Good morning.\n")
+    (tmp_path / "roster.toml").write_text('[[people]]\nname = "Ada"\n')
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    words = ["analyze", "talk.vtt", "--roster", "roster.toml", "--db", "all.db", option, taken]
+    command = [sys.executable, "-c", "from meetsense.cli import main; main()", *words]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr.count("\n")) == (1, 1)
+    assert f"name another file with {option}" in done.stderr
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
+def test_outputs_follow_links_and_keep_pipes(tmp_path: Path) -> None:
+    from meetsense.cli.common import write_text
+
+    (tmp_path / "link").symlink_to(tmp_path / "target")
+    write_text(tmp_path / "link", "x")
+    assert (tmp_path / "link").is_symlink()
+    assert (tmp_path / "target").read_text() == "x"
+    write_text(Path("/dev/null"), "x")
+    assert Path("/dev/null").is_char_device()

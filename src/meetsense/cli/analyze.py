@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import cache
@@ -77,7 +77,9 @@ def target(option: Path | None, analysis: Analysis, suffix: str, *, several: boo
     return option / f"{analysis.meeting.id}{suffix}"
 
 
-def publish(analysis: Analysis, html: Path | None, json: Path | None, *, several: bool) -> None:
+def publish(
+    analysis: Analysis, html: Path | None, json: Path | None, *, several: bool, stored: bool = True
+) -> None:
     """Print the summary and write what was asked for; ``--json -`` prints the document instead."""
     from meetsense.interchange.document import dumps
     from meetsense.report.html import page
@@ -85,12 +87,25 @@ def publish(analysis: Analysis, html: Path | None, json: Path | None, *, several
     if json == Path("-"):
         click.echo(dumps(analysis))
     else:
-        print_summary(analysis)
+        print_summary(analysis, stored=stored)
         if file := target(json, analysis, ".json", several=several):
             write_text(file, dumps(analysis) + "\n")
     if file := target(html, analysis, ".html", several=several):
         write_text(file, page(analysis))
         click.echo(f"report: {file}", err=True)
+
+
+def refuse_to_overwrite(
+    written: Mapping[str, Path | None], read: Mapping[str, Sequence[Path | None]]
+) -> None:
+    """Raise MeetsenseError when an output would replace an input, the database or another output."""
+    taken = {path.resolve(): what for what, paths in read.items() for path in paths if path}
+    for option, path in written.items():
+        if path is None:
+            continue
+        if what := taken.get(path.resolve()):
+            raise MeetsenseError(f"{path}: is {what}; name another file with {option}")
+        taken[path.resolve()] = f"the file of {option}"
 
 
 @click.command()
@@ -147,12 +162,15 @@ def analyze(
     if several and (title or started_at or json == Path("-")):
         raise click.UsageError("--title, --started-at and --json - go with one file only")
     settings = settings_of(config)
+    read = {"a recording": files, "the roster": (roster,), "the database": (db or settings.database,)}
+    written = {"--html": html, "--json": None if json == Path("-") else json}
+    refuse_to_overwrite({} if several else written, read)
     request = Request(
         roster=read_roster(roster) if roster else Roster(),
         speakers=speakers or (SpeakerRange.parse(settings.speakers) if settings.speakers else None),
         language=language or settings.language,
         title=title,
-        started_at=started_at.astimezone(UTC) if started_at else None,
+        started_at=_in_utc(started_at) if started_at else None,
         partial=partial,
     )
 
@@ -166,9 +184,16 @@ def analyze(
         if store:
             with Store(db or settings.database) as open_store:
                 open_store.save(analysis, request.roster)
-        publish(analysis, html, json, several=several)
+        publish(analysis, html, json, several=several, stored=store)
 
     _each(files, one)
+
+
+def _in_utc(moment: datetime) -> datetime:
+    try:
+        return moment.astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise MeetsenseError(f"--started-at {moment.isoformat()}: no meeting was then") from None
 
 
 def _each(files: tuple[Path, ...], job: Callable[[Path], None]) -> None:

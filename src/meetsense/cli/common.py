@@ -41,8 +41,15 @@ def settings_of(config: Path | None) -> Settings:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a file for its owner alone, whole or not at all. Raises MeetsenseError."""
+    """Write a file for its owner alone, whole or not at all. Raises MeetsenseError.
+
+    A link is followed; what is there and no regular file (a pipe, a device) is written to, not replaced.
+    """
     try:
+        path = path.resolve() if path.is_symlink() else path
+        if path.exists() and not path.is_file():
+            path.write_text(text, encoding="utf-8")
+            return
         handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
         try:
             with os.fdopen(handle, "w", encoding="utf-8") as file:
@@ -56,11 +63,11 @@ def write_text(path: Path, text: str) -> None:
         raise MeetsenseError(f"{path}: cannot be written ({error.strerror})") from None
 
 
-def print_summary(analysis: Analysis) -> None:
+def print_summary(analysis: Analysis, *, stored: bool = True) -> None:
     """The report for the terminal, on stdout."""
     from meetsense.report.terminal import summary
 
     stdout_is_terminal = sys.stdout.isatty()
     width = min(100, os.get_terminal_size(sys.stdout.fileno()).columns) if stdout_is_terminal else 80
     colour = stdout_is_terminal and "NO_COLOR" not in os.environ
-    click.echo(summary(analysis, width=max(60, width), colour=colour), nl=False, color=colour)
+    click.echo(summary(analysis, width=max(60, width), colour=colour, stored=stored), nl=False, color=colour)

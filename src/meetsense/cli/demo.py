@@ -51,7 +51,7 @@ def demo(html: Path, open_report: bool) -> None:
         with Store(models / "meetsense.db") as store:
             store.save(analysis, request.roster)
             analysis = store.load(analysis.meeting.id)
-    print_summary(analysis)
+    print_summary(analysis, stored=False)
     write_text(html, page(analysis))
     click.echo(f"report: {html}", err=True)
     if open_report:

@@ -30,6 +30,8 @@ NEEDS_PEOPLE = frozenset({"evenness", "gini"})
 """Measures of the meeting that are withheld, like those of persons, when the count of people is off."""
 BLIND = "the speaker engine does not see overlapping speech"
 MS_A_MINUTE = 60_000.0
+LEAST_BLOCKS = 2
+"""Talk of fewer bootstrap blocks has no interval: one block drawn again is always the same."""
 MAX_CELLS = 2_000_000
 """Bins times people of the bootstrap: with hundreds of speakers the bins widen."""
 
@@ -94,6 +96,12 @@ class _Talk:
     @property
     def minutes(self) -> float:
         return self.span_ms / MS_A_MINUTE
+
+    def bounds(self, drawn: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Ends of the intervals, shape (2, …); not a number where the talk is too short for blocks."""
+        found = sure.percentiles(drawn)
+        enough = self.span_ms >= LEAST_BLOCKS * sure.BLOCK_SECONDS * 1000
+        return found if enough else np.full_like(found, np.nan)
 
     @property
     def drawn_talk(self) -> NDArray[np.float64]:
@@ -160,7 +168,7 @@ def _of_persons(talk: _Talk) -> list[Measure]:
     turns = part_of.counts(talk.floor.turns.speaker, n)
     spoken = talk.spoken_ms / 1000
     everyone = float(spoken.sum())
-    own, shares = sure.percentiles(talk.drawn_talk), sure.percentiles(part_of.shares(talk.drawn_talk))
+    own, shares = talk.bounds(talk.drawn_talk), talk.bounds(part_of.shares(talk.drawn_talk))
     measures: list[Measure] = []
     for i, label in enumerate(talk.labels):
         subject = Subject.of(label)
@@ -292,7 +300,7 @@ def _overlap_share(talk: _Talk) -> Measure:
     together = len(overlapped(talk.speech, 2))
     share = talk.together_ms / talk.anyone_ms
     made = _graded(
-        "overlap_share", Subject(), share, "share", together, sure.percentiles(drawn), _enough(talk), most=1.0
+        "overlap_share", Subject(), share, "share", together, talk.bounds(drawn), _enough(talk), most=1.0
     )
     return replace(made, part=talk.together_ms / 1000, whole=talk.anyone_ms / 1000)
 
@@ -300,7 +308,7 @@ def _overlap_share(talk: _Talk) -> Measure:
 def _silence_share(talk: _Talk) -> Measure:
     whole = talk.duration_ms / 1000
     silent = whole - talk.anyone_ms / 1000
-    drawn = (whole - sure.percentiles(talk.drawn[:, -2])[::-1]) / whole
+    drawn = (whole - talk.bounds(talk.drawn[:, -2])[::-1]) / whole
     made = _graded(
         "silence_share", Subject(), silent / whole, "share", len(talk.speech), drawn, _enough(talk), most=1.0
     )
@@ -310,7 +318,7 @@ def _silence_share(talk: _Talk) -> Measure:
 def _spread(talk: _Talk, name: str) -> Measure:
     formula = {"evenness": part_of.evenness, "gini": part_of.gini}[name]
     value = min(1.0, float(formula(talk.spoken_ms.astype(np.float64))))
-    drawn = sure.percentiles(formula(talk.drawn_talk))
+    drawn = talk.bounds(formula(talk.drawn_talk))
     n = len(talk.floor.stretches)
     return _graded(name, Subject(), value, "index", n, drawn, _enough(talk), most=1.0)
 
@@ -333,6 +341,10 @@ def _graded(
     graded: tuple[Grade, str | None],
     most: float = math.inf,
 ) -> Measure:
+    if not np.isfinite(bounds).all():
+        return Measure(
+            name, subject, value, unit, n, None, None, Grade.TENTATIVE, "too short for an interval"
+        )
     interval = sure.covering(float(bounds[0]), value, float(bounds[1]), most=most)
     return Measure(name, subject, value, unit, n, interval.low, interval.high, *graded)
 

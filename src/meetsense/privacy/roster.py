@@ -109,4 +109,8 @@ def _start(value: object, mistakes: list[str]) -> datetime | None:
     if not isinstance(value, datetime):
         mistakes.append("started_at must be a date and time, such as 2026-11-23T09:00:00Z")
         return None
-    return value.astimezone(UTC)
+    try:
+        return value.astimezone(UTC)
+    except (ValueError, OverflowError):
+        mistakes.append("started_at is not a date that a meeting can have")
+        return None

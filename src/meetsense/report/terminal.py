@@ -27,8 +27,11 @@ TOPIC = 120
 """Characters of a topic."""
 
 
-def summary(analysis: Analysis, *, width: int = 80, colour: bool = False) -> str:
-    """The report of a meeting as lines of at most ``width`` cells, with ANSI colours when asked for."""
+def summary(analysis: Analysis, *, width: int = 80, colour: bool = False, stored: bool = True) -> str:
+    """The report of a meeting as lines of at most ``width`` cells, with ANSI colours when asked for.
+
+    ``stored``: whether the meeting is in the database, to be shown again.
+    """
     from rich.console import Console
 
     console = Console(
@@ -52,7 +55,7 @@ def summary(analysis: Analysis, *, width: int = 80, colour: bool = False) -> str
         _decisions(console, analysis, found)
         _figures(console, meeting)
         _doubts(console, analysis, everybody, [*(row.figure for t in shares for row in t.rows), *meeting])
-        more = f"meetsense show {clean(analysis.meeting.id)} --html FILE"
+        more = f"meetsense show {clean(analysis.meeting.id)} --html FILE" if stored else "--html FILE"
         _line(console, f"Timeline, every figure and transcript: {more}", "dim")
     return "".join(f"{line.rstrip()}\n" for line in capture.get().splitlines())
 

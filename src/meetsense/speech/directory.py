@@ -57,7 +57,10 @@ def find_whisper(models: Path, name: str | None = None) -> Path:
         if missing := missing_whisper_files(folder):
             raise EngineError(f"{folder}: not a CTranslate2 Whisper model, it lacks {', '.join(missing)}")
         return folder
-    found = [folder for folder in sorted(shelf.glob("*")) if not missing_whisper_files(folder)]
+    try:
+        found = [folder for folder in sorted(shelf.glob("*")) if not missing_whisper_files(folder)]
+    except OSError as error:
+        raise EngineError(f"{shelf}: cannot be read ({error.strerror}); {how_to_get_words(models)}") from None
     if not found:
         raise EngineError(f"no Whisper model is installed; {how_to_get_words(models)}")
     return max(found, key=lambda folder: (folder / "model.bin").stat().st_size)
