@@ -31,6 +31,7 @@ PAIRS = 2
 def bare(audio: Audio) -> None:
     """The three engines and nothing else."""
     from faster_whisper import WhisperModel
+
     from meetsense.speech.embedded import EmbeddedDiarizer
     from meetsense.speech.vad import SileroVad
 

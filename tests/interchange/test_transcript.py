@@ -241,3 +241,12 @@ def test_any_bytes_give_a_transcript_or_one_line(
     except TranscriptError as error:
         said = str(error)
     assert "\n" not in said
+
+
+def test_vtt_text_outside_cues_is_a_fault(tmp_path: Path) -> None:
+    path = tmp_path / "talk.vtt"
+    path.write_text("WEBVTT\n\n00:01.000 -> 00:02.000\nGood morning.\n")
+    with pytest.raises(TranscriptError, match=r"talk\.vtt: line 3: text without cue times"):
+        read_transcript(path)
+    path.write_text("WEBVTT\n\nNOTE nothing\n\n1\n00:01.000 --> 00:02.000\nGood morning.\n")
+    assert len(read_transcript(path).turns) == 1

@@ -15,6 +15,8 @@ _TIME = r"(?:\d{1,10}:)?\d{1,2}:\d{1,2}\.\d{1,3}"
 _TIMING = re.compile(rf"\s*({_TIME})\s*-->\s*({_TIME})(?!\d)", re.ASCII)
 _VOICE = re.compile(r"<v(?:\.[^\s<>]*)?\s+([^<>]*)>")
 _TAG = re.compile(r"<[^<>]*>")
+_BLOCKS = ("NOTE", "STYLE", "REGION")
+"""What the blocks that are no cues begin with."""
 _LANGUAGE = re.compile(r"Language:\s*([A-Za-z]{2,3}(?:-[A-Za-z0-9]{2,8})*)\s*")
 
 
@@ -25,6 +27,7 @@ def read(text: str) -> Cues:
     lines = re.split(r"\r\n|\n|\r", text)
     if not re.match(r"WEBVTT(?:[ \t]|$)", lines[0]):
         raise Fault("line 1: a WebVTT file starts with WEBVTT")
+    _no_stray_blocks(lines)
     timings = [_timing(line, number) for number, line in enumerate(lines, 1) if _has_arrow(line)]
     try:
         file = webvtt.WebVTT.from_string("\n".join(lines))
@@ -39,6 +42,15 @@ def read(text: str) -> Cues:
     )
     language, title = _header(lines)
     return Cues(cues, language=language, title=title)
+
+
+def _no_stray_blocks(lines: list[str]) -> None:
+    """Raise Fault for text that belongs to no cue, as when an arrow is misspelt: it would be lost."""
+    starts = [i for i in range(1, len(lines)) if lines[i].strip() and not lines[i - 1].strip()]
+    for start in starts:
+        if lines[start].startswith(_BLOCKS) or any("-->" in line for line in lines[start : start + 2]):
+            continue
+        raise Fault(f"line {start + 1}: text without cue times: {one_line(lines[start])!r}")
 
 
 def _has_arrow(line: str) -> bool:
