@@ -13,7 +13,7 @@ from meetsense import interaction
 from meetsense.audio import load_audio, open_regular
 from meetsense.errors import EngineError
 from meetsense.interchange.transcript import Transcript, is_transcript, read_transcript
-from meetsense.speech import Diarizer, Transcriber, Vad
+from meetsense.speech import Diarizer, Transcriber, Vad, default_threads
 from meetsense.speech.attribution import UNKNOWN, attribute
 from meetsense.speech.directory import BUNDLED, find_whisper
 from meetsense.values import (
@@ -73,7 +73,7 @@ def open_toolbox(models: Path, *, whisper: str | None = None, threads: int = 0) 
     """
     from meetsense.speech.embedded import EmbeddedDiarizer
     from meetsense.speech.vad import SileroVad
-    from meetsense.speech.whisper import WhisperTranscriber, default_threads
+    from meetsense.speech.whisper import WhisperTranscriber
 
     threads = threads or default_threads()
     vad = SileroVad()

@@ -16,8 +16,8 @@ from statistics import median
 
 from meetsense.audio import load_audio
 from meetsense.cli import main
+from meetsense.speech import default_threads
 from meetsense.speech.directory import BUNDLED
-from meetsense.speech.whisper import default_threads
 from meetsense.values import SAMPLE_RATE, Audio, Span, SpeakerRange
 from tests.bench import data
 from tests.bench.data import Missing

@@ -27,6 +27,10 @@ def _load(meeting: str, db: Path | None, config: Path | None) -> Analysis:
         return store.load(meeting)
 
 
+def _print_rows(rows: list[dict[str, object]]) -> None:
+    click.echo(json_text.dumps(rows, ensure_ascii=False, indent=1))
+
+
 def _clock(seconds: float) -> str:
     return f"{int(seconds) // 3600}:{int(seconds) // 60 % 60:02}:{int(seconds) % 60:02}"
 
@@ -45,7 +49,7 @@ def meetings(json: bool, db: Path | None, config: Path | None) -> None:
     with _open(db, config) as store:
         listed = store.meetings()
     if json:
-        rows = [
+        rows: list[dict[str, object]] = [
             {
                 "id": m.id,
                 "title": m.title,
@@ -56,7 +60,7 @@ def meetings(json: bool, db: Path | None, config: Path | None) -> None:
             }
             for m in listed
         ]
-        click.echo(json_text.dumps(rows, ensure_ascii=False, indent=1))
+        _print_rows(rows)
         return
     for m in listed:
         counts = f"{m.speakers} speakers, {m.decisions} decisions"
@@ -97,7 +101,7 @@ def search(words: tuple[str, ...], limit: int, json: bool, db: Path | None, conf
     with _open(db, config) as store:
         found = store.search(" ".join(words), limit=limit)
     if json:
-        rows = [
+        rows: list[dict[str, object]] = [
             {
                 "meeting": f.meeting,
                 "utterance": f.number,
@@ -107,7 +111,7 @@ def search(words: tuple[str, ...], limit: int, json: bool, db: Path | None, conf
             }
             for f in found
         ]
-        click.echo(json_text.dumps(rows, ensure_ascii=False, indent=1))
+        _print_rows(rows)
         return
     for f in found:
         click.echo(f"{f.meeting}  {_clock(f.start)}  {clean(f.speaker)}: {clean(f.text)}")

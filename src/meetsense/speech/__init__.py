@@ -20,6 +20,11 @@ Progress = Callable[[float], None]
 """Called with the share of the work that is done, 0..1."""
 
 
+def default_threads() -> int:
+    """Threads that help an engine: more than four don't."""
+    return min(4, os.cpu_count() or 1)
+
+
 def silent_progress(_: float) -> None:
     """Progress that nobody watches."""
 

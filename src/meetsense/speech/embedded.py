@@ -8,7 +8,6 @@ in ``models/embedded-diarizer/README.md``.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
@@ -19,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from meetsense.errors import EngineError
-from meetsense.speech import clustering
+from meetsense.speech import clustering, default_threads
 from meetsense.speech.directory import revision
 from meetsense.speech.features import HOP, MELS, log_mel
 from meetsense.values import Audio, Diarization, Span, SpeakerRange, Turn, quantise, until
@@ -70,11 +69,6 @@ class Heard:
     """Shape (rows, 3): chance that nobody, one, several people speak."""
     speech: Bools
     """Shape (rows,): where somebody speaks."""
-
-
-def default_threads() -> int:
-    """Threads that help: the network is small."""
-    return min(2, os.cpu_count() or 1)
 
 
 class EmbeddedDiarizer:

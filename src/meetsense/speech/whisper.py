@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from meetsense.errors import EngineError
-from meetsense.speech import Progress, silent_progress
+from meetsense.speech import Progress, default_threads, silent_progress
 from meetsense.speech.directory import missing_whisper_files, revision
 from meetsense.values import Audio, Span, Transcription, Word, quantise, union
 
@@ -106,11 +106,6 @@ def words_of(segments: Iterable[Any], window: Span, speech: Sequence[Span]) -> l
             if span is not None and word.word.strip():
                 words.append(Word(span, word.word.strip(), min(1.0, max(0.0, float(word.probability)))))
     return words
-
-
-def default_threads() -> int:
-    """Threads that help: more than four don't."""
-    return min(4, os.cpu_count() or 1)
 
 
 class WhisperTranscriber:
