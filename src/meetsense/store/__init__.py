@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 
 BUSY_SECONDS = 30.0
 """How long a writer waits for another one."""
+RETRY_SECONDS = 0.05
+"""Pause before a database that is being made or migrated by another process is opened again."""
 ROSTER_BASIS = "stated in a roster file"
 """Legal basis recorded with an agreement that came with ``--roster``."""
 
@@ -165,22 +168,39 @@ def _reason(error: sqlite3.Error) -> str | None:
 
 
 def _connect(path: Path, *, create: bool) -> Database:
+    _prepare(path, create=create)
+    deadline = time.monotonic() + BUSY_SECONDS
+    with _translated(path):
+        while True:
+            try:
+                return _open(path)
+            except sqlite3.OperationalError as error:
+                # SQLite doesn't wait for a lock that turns from reading into writing, as in a migration.
+                if not _is_busy(error) or time.monotonic() > deadline:
+                    raise
+                time.sleep(RETRY_SECONDS)
+
+
+def _is_busy(error: sqlite3.Error) -> bool:
+    name = getattr(error, "sqlite_errorname", "") or ""
+    return name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED"))
+
+
+def _open(path: Path) -> Database:
     from sqlite_utils import Database
 
     from meetsense.store.migrations import migrations
 
-    _prepare(path, create=create)
-    with _translated(path):
-        connection = sqlite3.connect(path, timeout=BUSY_SECONDS)
-        try:
-            for pragma in _pragmas():
-                connection.execute(pragma)
-            db = Database(connection)
-            _check(path, db, [migration.name for migration in migrations._migrations])
-            _migrate(db)
-        except BaseException:
-            connection.close()
-            raise
+    connection = sqlite3.connect(path, timeout=BUSY_SECONDS)
+    try:
+        for pragma in _pragmas():
+            connection.execute(pragma)
+        db = Database(connection)
+        _check(path, db, [migration.name for migration in migrations._migrations])
+        _migrate(db)
+    except BaseException:
+        connection.close()
+        raise
     return db
 
 
