@@ -8,10 +8,14 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from tests.bench import data, table
+from meetsense.values import Span
+from tests.bench import data, table, wer
 from tests.bench.data import Missing
 from tests.bench.table import Row
 
@@ -57,5 +61,47 @@ def test_missing_data_is_said(
 
 
 def test_the_bench_starts_without_the_evaluation_libraries() -> None:
-    code = "import sys; sys.modules.update({'jiwer': None, 'pyannote': None}); import tests.bench.__main__"
+    code = "import sys; sys.modules.update({'pyannote': None}); import tests.bench.__main__"
     subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT)
+
+
+def said_and_heard(
+    text: str, heard: str, overlapped: str = ""
+) -> tuple[list[Any], list[Any], tuple[Span, ...]]:
+    """Words of a letter, one a second, of which some are in overlap."""
+    scripts = wer.training()
+    said = [scripts.Said(c, i, i + 1.0, c in overlapped) for i, c in enumerate(text)]
+    words = [scripts.Heard(c, Span(i, i + 1.0)) for i, c in enumerate(heard)]
+    return said, words, tuple(Span(i, i + 1.0) for i, c in enumerate(text) if c in overlapped)
+
+
+@pytest.mark.parametrize(
+    ("text", "heard", "overlapped", "errors"),
+    [
+        ("abcd", "abcd", "", 0),
+        ("abcd", "abxd", "", 1),
+        ("abcd", "abd", "", 1),
+        ("abcd", "abccd", "", 1),
+        ("abcd", "abxd", "c", 0),  # wrong within overlap
+        ("abcd", "ab", "cd", 0),  # missed within overlap
+        ("abcd", "axcd", "c", 1),  # wrong beside it
+        ("abcdefghi", "bcdefghix", "a", 1),  # a word missed in overlap doesn't pay for one invented elsewhere
+        ("abcdefghi", "xbcdefghia", "a", 1),  # nor does it come back eight seconds later
+    ],
+)
+def test_errors_outside_overlap_are_counted(text: str, heard: str, overlapped: str, errors: int) -> None:
+    score = wer.training().score(*said_and_heard(text, heard, overlapped))
+    assert score.substituted + score.deleted + score.inserted == errors
+    assert score.words == len(set(text) - set(overlapped))
+
+
+@given(st.text("abc", max_size=6), st.text("abc", max_size=6))
+def test_without_overlap_it_is_the_edit_distance(text: str, heard: str) -> None:
+    def distance(one: str, other: str) -> int:
+        if not one or not other:
+            return len(one) + len(other)
+        swap = distance(one[1:], other[1:]) + (one[0] != other[0])
+        return min(swap, distance(one[1:], other) + 1, distance(one, other[1:]) + 1)
+
+    score = wer.training().score(*said_and_heard(text, heard))
+    assert score.substituted + score.deleted + score.inserted == distance(text, heard)

@@ -131,6 +131,7 @@ SECOND = Conditions(
     early=0.12,
 )
 THIRD = replace(SECOND, favour_meeting=16, listeners=0.32, early=0.18)
+FOURTH = replace(THIRD, favour_meeting=8)
 
 
 def log_mel_power(samples: NDArray[np.float32]) -> NDArray[np.float16]:

@@ -21,7 +21,6 @@ from pathlib import Path
 import numpy as np
 import soundfile
 from espeak import RATE, Espeak, Voice
-from faster_whisper.vad import VadOptions, get_speech_timestamps
 from grammar import SEED, Grammar, training_sentences, words
 from numpy.typing import NDArray
 from scipy.signal import fftconvolve
@@ -32,6 +31,7 @@ sys.path[:0] = [str(MODELS / "demo-meeting" / "training"), str(MODELS.parent / "
 
 from generate import echo  # noqa: E402
 
+from meetsense.speech.vad import SileroVad  # noqa: E402
 from meetsense.speech.whisper import WhisperTranscriber  # noqa: E402
 from meetsense.values import Audio, Span, Transcription  # noqa: E402
 
@@ -41,6 +41,9 @@ UNSEEN_VOICES = ("gmw/en-GB-x-rp+f5", "gmw/en-US+m8", "gmw/en+steph")
 PAUSES = (0.2, 1.2)
 """Seconds between sentences."""
 NOISE = 10 ** (-30 / 20)
+COLLAR = 5.0
+"""Seconds between a word said and a word heard for one; MeetEval's usual value."""
+NEVER = 1 << 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +54,14 @@ class Said:
     start: float
     end: float
     overlapped: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """A word that was recognised."""
+
+    text: str
+    span: Span
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,21 +88,38 @@ class Score:
         )
 
 
-def align(truth: Sequence[str], heard: Sequence[str]) -> list[tuple[int | None, int | None]]:
-    """Pairs of positions on a cheapest path (Levenshtein); None where a word is missed or invented."""
-    cost = np.zeros((len(truth) + 1, len(heard) + 1), np.int32)
-    cost[:, 0], cost[0] = np.arange(len(truth) + 1), np.arange(len(heard) + 1)
+def align(
+    truth: Sequence[Said], heard: Sequence[Heard], overlaps: Sequence[Span] = ()
+) -> list[tuple[int | None, int | None]]:
+    """Pairs of positions on a cheapest path; None where a word is missed or invented.
+
+    Words pair only if at most COLLAR seconds lie between them, as in the time-constrained word error rate of
+    T. von Neumann et al., "MeetEval", 2023. Outside overlap every error costs 1. Within it none does: a word
+    that is overlapped may be missed, one heard there may be invented. A word heard outside overlap is never
+    excused by a wrong one said within.
+    """
+    missed = np.array([not word.overlapped for word in truth], int)
+    invented = np.array([not _within(word.span.middle, overlaps) for word in heard], int)
+
+    def swap(i: int, j: int) -> int:
+        span = Span(truth[i].start, truth[i].end)
+        if span.distance(heard[j].span) > COLLAR:
+            return NEVER
+        return 0 if truth[i].text == heard[j].text else int(max(missed[i], invented[j]))
+
+    cost = np.zeros((len(truth) + 1, len(heard) + 1), np.int64)
+    cost[1:, 0], cost[0, 1:] = np.cumsum(missed), np.cumsum(invented)
     for i in range(1, len(truth) + 1):
         for j in range(1, len(heard) + 1):
-            swap = cost[i - 1, j - 1] + (truth[i - 1] != heard[j - 1])
-            cost[i, j] = min(swap, cost[i - 1, j] + 1, cost[i, j - 1] + 1)
+            skip = min(cost[i - 1, j] + missed[i - 1], cost[i, j - 1] + invented[j - 1])
+            cost[i, j] = min(cost[i - 1, j - 1] + swap(i - 1, j - 1), skip)
     pairs: list[tuple[int | None, int | None]] = []
     i, j = len(truth), len(heard)
     while i or j:
-        if i and j and cost[i, j] == cost[i - 1, j - 1] + (truth[i - 1] != heard[j - 1]):
+        if i and j and cost[i, j] == cost[i - 1, j - 1] + swap(i - 1, j - 1):
             i, j = i - 1, j - 1
             pairs.append((i, j))
-        elif i and cost[i, j] == cost[i - 1, j] + 1:
+        elif i and cost[i, j] == cost[i - 1, j] + missed[i - 1]:
             i -= 1
             pairs.append((i, None))
         else:
@@ -100,26 +128,36 @@ def align(truth: Sequence[str], heard: Sequence[str]) -> list[tuple[int | None, 
     return pairs[::-1]
 
 
-def score(truth: Sequence[Said], heard: Transcription, overlaps: Sequence[Span]) -> Score:
-    """Errors outside overlap: of the truth's words there, and invented words whose middle lies there."""
-    guesses = [(text, word.span) for word in heard.words for text in words(word.text)]
+def score(truth: Sequence[Said], heard: Sequence[Heard], overlaps: Sequence[Span] = ()) -> Score:
+    """Errors outside overlap, over the words that were said there.
+
+    >>> said = [Said("a", 0, 1), Said("b", 1, 2, overlapped=True), Said("c", 2, 3)]
+    >>> score(said, [Heard("a", Span(0, 1)), Heard("d", Span(2, 3))], [Span(1, 2)]).rate
+    0.5
+    """
     counts = {"substituted": 0, "deleted": 0, "inserted": 0}
     late = []
-    for i, j in align([word.text for word in truth], [text for text, _ in guesses]):
-        if i is None:
-            assert j is not None
-            middle = guesses[j][1].middle
-            counts["inserted"] += not any(span.start <= middle < span.end for span in overlaps)
-        elif truth[i].overlapped:
-            continue
-        elif j is None:
-            counts["deleted"] += 1
-        elif truth[i].text != guesses[j][0]:
-            counts["substituted"] += 1
-        else:
-            late.append(abs(guesses[j][1].start - truth[i].start))
+    for i, j in align(truth, heard, overlaps):
+        said = None if i is None else truth[i]
+        word = None if j is None else heard[j]
+        if said and word and said.text == word.text:
+            if not said.overlapped:
+                late.append(abs(word.span.start - said.start))
+        elif said and not said.overlapped:
+            counts["substituted" if word else "deleted"] += 1
+        elif word and not _within(word.span.middle, overlaps):
+            counts["inserted"] += 1
     total = sum(not word.overlapped for word in truth)
     return Score(total, **counts, start_errors=tuple(late))
+
+
+def _within(second: float, spans: Sequence[Span]) -> bool:
+    return any(span.start <= second < span.end for span in spans)
+
+
+def heard_in(found: Transcription) -> list[Heard]:
+    """The words of a transcription, as they are compared."""
+    return [Heard(text, word.span) for word in found.words for text in words(word.text)]
 
 
 def overlaps_of(rttm: str) -> list[Span]:
@@ -165,10 +203,9 @@ def recording(voice: str, minutes: float, seed: int) -> tuple[NDArray[np.float32
 
 
 def transcribe(engine: WhisperTranscriber, samples: NDArray[np.float32]) -> Transcription:
-    """Run meetsense's transcriber on Silero's speech."""
-    found = get_speech_timestamps(samples, VadOptions(min_silence_duration_ms=500, speech_pad_ms=100))
-    speech = tuple(Span(span["start"] / RATE, span["end"] / RATE) for span in found)
-    return engine.transcribe(Audio(samples), speech)
+    """Run meetsense's transcriber on the speech that its VAD finds."""
+    audio = Audio(samples)
+    return engine.transcribe(audio, SileroVad().speech(audio))
 
 
 def report(
@@ -184,7 +221,7 @@ def report(
     heard = transcribe(engine, samples)
     took = time.perf_counter() - begin
     speed = took / len(samples) * RATE
-    print(f"{label}: {score(truth, heard, overlaps)}; {speed:.3f} x real time", flush=True)
+    print(f"{label}: {score(truth, heard_in(heard), overlaps)}; {speed:.3f} x real time", flush=True)
     if show:
         print("  " + " ".join(word.text for word in heard.words))
 

@@ -3,6 +3,7 @@
     python train.py DATA FIRST --stage first --minutes 81.6 --stop 36
     python train.py DATA SECOND --stage second --minutes 50.7 --start FIRST
     python train.py DATA THIRD --stage third --minutes 12.7 --start SECOND --resume
+    python train.py DATA FOURTH --stage fourth --minutes 80 --start THIRD --resume
 
 DATA is what data.py left; the last folder gets ``tokenizer.json``, ``network.pt`` (a checkpoint every two
 minutes, the result at the end) and ``optimiser.pt``. The rate of a stage falls along one cosine of so many
@@ -20,7 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from data import FIRST, SECOND, THIRD, Conditions, Corpus, Windows
+from data import FIRST, FOURTH, SECOND, THIRD, Conditions, Corpus, Windows
 from grammar import SEED
 from network import Network
 from optimiser import Muon
@@ -60,6 +61,7 @@ STAGES = {
     "first": Stage(FIRST, 4, 1.1e-3, 300, 0.5, False, 0.5, SEED),
     "second": Stage(SECOND, 5, 1.0e-3, 60, 0.3, True, 0.5, SEED + 5),
     "third": Stage(THIRD, 5, 4.5e-4, 40, 0.0, True, 0.0, SEED + 9),
+    "fourth": Stage(FOURTH, 5, 8e-4, 100, 0.2, True, 0.0, SEED + 13),
 }
 
 

@@ -153,7 +153,10 @@ def grade(events: int, noun: str = "events", needed: int = FEW_EVENTS) -> tuple[
 
     >>> grade(3, "turns")
     (<Grade.TENTATIVE: 'tentative'>, 'only 3 turns; 10 make it firm')
+    >>> grade(1, "turns")
+    (<Grade.TENTATIVE: 'tentative'>, 'only 1 turn; 10 make it firm')
     """
     if events >= needed:
         return Grade.FIRM, None
-    return Grade.TENTATIVE, f"only {events} {noun}; {needed} make it firm"
+    counted = noun.removesuffix("s") if events == 1 else noun
+    return Grade.TENTATIVE, f"only {events} {counted}; {needed} make it firm"
