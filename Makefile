@@ -1,10 +1,12 @@
 # make demo: analyse the bundled meeting.  make test: every check.  make bench: the figures.
+# make test EXTRAS=pyannote: with torch and pyannote.audio, 6 GB; the same for bench. Without it neither is fetched.
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 PEERS := .bench/peer-venv
 OUT ?= report.html
+EXTRAS ?=
 
 .PHONY: demo test bench bench-peers soak lint clean
 .DELETE_ON_ERROR:
@@ -32,6 +34,10 @@ $(VENV)/.eval: $(VENV)/.dev
 	$(PIP) --editable '.[dev,eval]'
 	@touch $@
 
+$(VENV)/.extra-%: $(VENV)/.dev
+	$(PIP) --editable '.[dev,$*]'
+	@touch $@
+
 $(PEERS)/.done: tests/bench/peers.txt
 	$(call make-venv,$(PEERS))
 	$(PEERS)/bin/python -m pip install --quiet --disable-pip-version-check --requirement $<
@@ -45,13 +51,13 @@ lint: $(VENV)/.dev
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-test: lint
+test: lint $(EXTRAS:%=$(VENV)/.extra-%)
 	$(BIN)/pytest -ra
 
 bench-peers: $(PEERS)/.done
 
 # A peer that can't be installed is a row that says so, not a failure.
-bench: $(VENV)/.eval
+bench: $(VENV)/.eval $(EXTRAS:%=$(VENV)/.extra-%)
 	-@$(MAKE) --no-print-directory bench-peers
 	$(BIN)/python -m tests.bench
 

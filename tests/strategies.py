@@ -18,11 +18,13 @@ from meetsense.values import (
     LedgerRole,
     Measure,
     Meeting,
+    Recognised,
     Span,
     Speaker,
     Subject,
     Turn,
     Utterance,
+    Voiceprint,
     Word,
 )
 
@@ -79,8 +81,17 @@ def measures(draw: st.DrawFn, labels: list[str]) -> Measure:
 
 
 @st.composite
-def analyses(draw: st.DrawFn, *, words: bool = True) -> Analysis:
-    """Any analysis that the values allow."""
+def recognitions(draw: st.DrawFn, labels: list[str]) -> tuple[Recognised, ...]:
+    """Some of the voices known again, in any order, each as somebody."""
+    vectors = st.lists(st.floats(allow_nan=False), max_size=4, min_size=1).map(tuple)
+    known = draw(st.lists(st.sampled_from(labels), unique=True, max_size=3)) if labels else []
+    prints = st.builds(Voiceprint, names, names, vectors, st.floats(0.001, 1e5))
+    return tuple(Recognised(label, draw(shares), draw(prints)) for label in known)
+
+
+@st.composite
+def analyses(draw: st.DrawFn, *, words: bool = True, voices: bool = False) -> Analysis:
+    """Any analysis that the values allow; with ``voices``, with some that were known again."""
     labels = draw(st.lists(names, unique=True, max_size=4))
     speakers = tuple(
         Speaker(label, draw(st.none() | names), draw(st.none() | st.sampled_from(["chair", "member"])))
@@ -126,4 +137,5 @@ def analyses(draw: st.DrawFn, *, words: bool = True) -> Analysis:
         decisions=decisions,
         measures=tuple(draw(st.lists(measures(labels), max_size=5))),
         notes=tuple(draw(st.lists(texts, max_size=2))),
+        recognised=draw(recognitions(labels)) if voices else (),
     )

@@ -21,6 +21,25 @@ def command(name: str) -> click.Command:
     return found
 
 
+def leaves(found: click.Command) -> list[click.Command]:
+    """A command, or what a group holds."""
+    if not isinstance(found, click.Group):
+        return [found]
+    return [leaf for part in found.commands.values() for leaf in leaves(part)]
+
+
+def called(words: list[str]) -> tuple[click.Command, list[str]]:
+    """The command that a line calls, within groups too, and the rest of the line."""
+    found, rest = command(words[0]), words[1:]
+    while isinstance(found, click.Group) and rest and rest[0] in found.commands:
+        found, rest = found.commands[rest[0]], rest[1:]
+    return found, rest
+
+
+def everything() -> list[click.Command]:
+    return [leaf for name in COMMANDS for leaf in leaves(command(name))]
+
+
 def blocks(language: str) -> list[str]:
     return re.findall(rf"```{language}\n(.*?)```", README, re.DOTALL)
 
@@ -35,19 +54,20 @@ def test_commands_and_options_of_the_readme_exist() -> None:
     lines = [line for block in blocks("console") for line in block.splitlines() if "meetsense " in line]
     assert lines
     for line in lines:
-        name, *words = line.partition("meetsense ")[2].split()
-        known = {option for parameter in command(name).params for option in parameter.opts}
+        found, words = called(line.partition("meetsense ")[2].split())
+        assert not isinstance(found, click.Group), line
+        known = {option for parameter in found.params for option in parameter.opts}
         assert {word for word in words if word.startswith("--")} <= known
     table = set(re.findall(r"`(--[a-z-]+)", README))
-    known = {o for name in COMMANDS for p in command(name).params for o in (*p.opts, *p.secondary_opts)}
+    known = {o for found in everything() for p in found.params for o in (*p.opts, *p.secondary_opts)}
     assert table <= known | {"--help", "--config"}
 
 
 def test_every_option_says_what_it_does() -> None:
-    for name in COMMANDS:
-        for parameter in command(name).params:
+    for found in everything():
+        for parameter in found.params:
             if isinstance(parameter, click.Option):
-                assert parameter.help or parameter.name == "form", (name, parameter.name)
+                assert parameter.help or parameter.name == "form", (found.name, parameter.name)
 
 
 def test_the_example_files_load(tmp_path: Path) -> None:

@@ -41,6 +41,8 @@ HEAVY = {
     "ctranslate2": "speech",
     "torch": "speech",
     "pyannote": "speech",
+    "torchaudio": "speech",
+    "huggingface_hub": "speech",
     "scipy": "interaction speech",
     "sqlite_utils": "store",
     "jinja2": "report",

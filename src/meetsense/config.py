@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import tomllib
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
@@ -16,9 +16,16 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from meetsense.errors import ConfigError
 from meetsense.values import SpeakerRange
 
+FROM_ROSTER = "roster"
+"""In place of a number of speakers: nobody but the roster's people spoke."""
+MEMORY_MB = 6000
+"""Most memory that the analysis of one meeting is given unless more is asked for."""
+MEMORY_SHARE = 0.75
+"""Of the machine's memory, at most so much by default."""
+
 
 def _speakers(text: str | None) -> str | None:
-    if text is not None:
+    if text is not None and text != FROM_ROSTER:
         SpeakerRange.parse(text)
     return text
 
@@ -35,6 +42,17 @@ def default_state() -> Path:
     return Path(given) if given else platformdirs.user_state_path("meetsense")
 
 
+def default_memory_mb() -> int:
+    """Three quarters of what this machine or container has, at most MEMORY_MB."""
+    total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    for file in ("memory.max", "memory/memory.limit_in_bytes"):
+        try:
+            total = min(total, int((Path("/sys/fs/cgroup") / file).read_text()))
+        except (OSError, ValueError):  # not there, or "max"
+            continue
+    return min(MEMORY_MB, int(total * MEMORY_SHARE / 1e6))
+
+
 class Settings(BaseSettings):
     """What a box can be told once, for every command."""
 
@@ -49,9 +67,17 @@ class Settings(BaseSettings):
     language: str | None = Field(default=None, pattern="^[a-z]{2,3}$")
     """Language of the meetings, such as en; default: detected."""
     speakers: Annotated[str | None, BeforeValidator(_as_text), AfterValidator(_speakers)] = None
-    """People in a meeting, ``N`` or ``LOW-HIGH``; default: estimated."""
+    """People in a meeting, ``N``, ``LOW-HIGH`` or ``roster``; default: estimated."""
+    diarizer: Literal["auto", "embedded", "pyannote"] = "auto"
+    """What tells voices apart; auto: pyannote where it can run, else embedded."""
+    pyannote_mode: Literal["exact", "fast"] = "exact"
+    """How pyannote is run: what the library gives, or nearly that in a fraction of the time."""
     threads: int = Field(default=0, ge=0, le=64)
     """Processor threads for the engines; 0: as many as help."""
+    memory_mb: int = Field(default_factory=default_memory_mb, ge=300)
+    """Memory in MB that the analysis of one meeting may take; beyond it the meeting is parked."""
+    time_factor: float = Field(default=8.0, gt=0, le=1000)
+    """Time that the analysis of one meeting may take, as a multiple of the recording's length."""
 
     @property
     def database(self) -> Path:

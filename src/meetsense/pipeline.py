@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from inspect import signature
 from itertools import count
 from pathlib import Path
+from typing import Any
 
 from meetsense import interaction
-from meetsense.audio import load_audio, open_regular
+from meetsense.audio import Limits, load_audio, open_regular
 from meetsense.errors import EngineError
 from meetsense.interchange.transcript import Transcript, is_transcript, read_transcript
-from meetsense.speech import Diarizer, Transcriber, Vad, default_threads
+from meetsense.speech import Diarizer, Transcriber, Vad, VoiceSpace
 from meetsense.speech.attribution import UNKNOWN, attribute
-from meetsense.speech.directory import BUNDLED, find_whisper
+from meetsense.speech.directory import Choice, Pick, choose_diarizer, find_whisper
 from meetsense.values import (
     Analysis,
     Audio,
@@ -23,6 +25,7 @@ from meetsense.values import (
     Engines,
     Meeting,
     Participant,
+    Recognised,
     Roster,
     Span,
     Speaker,
@@ -30,16 +33,29 @@ from meetsense.values import (
     Transcription,
     Turn,
     Utterance,
+    Voiceprint,
     quantise,
 )
 
 Progress = Callable[[str, float], None]
 """Called with the name of a step and the share of it that is done, 0..1."""
+STEPS = {
+    "decode": "reading the sound",
+    "load": "loading the engines",
+    "speech": "finding speech",
+    "speakers": "telling voices apart",
+    "words": "recognising words",
+}
+"""Names of steps, and what people call them."""
 NO_SPEECH = "No speech was found in this recording."
 
 
 def silent_progress(_: str, __: float) -> None:
     """Progress that nobody watches."""
+
+
+def nobody_waits(_: Meeting) -> None:
+    """Nobody wants to know which meeting it is before the result is there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +67,8 @@ class Toolbox:
     transcriber: Transcriber | None = None
     without_words: str | None = None
     """Why there is no transcriber, and how to get one."""
+    notes: tuple[str, ...] = ()
+    """What the reader of a result should know about the choice of engines."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +76,12 @@ class Request:
     """What the user says about a recording."""
 
     roster: Roster = field(default_factory=Roster)
+    """Who was invited. Their number never limits how many voices are told apart, whichever the engine:
+    somebody who isn't on the list must be found, to be told. Who knows that nobody else spoke says so in
+    ``speakers``.
+    """
+    enrolled: tuple[Voiceprint, ...] = ()
+    """Voices that may be known again."""
     speakers: SpeakerRange | None = None
     language: str | None = None
     title: str | None = None
@@ -66,44 +90,101 @@ class Request:
     """Take what is there of a truncated recording."""
 
 
-def open_toolbox(models: Path, *, whisper: str | None = None, threads: int = 0) -> Toolbox:
-    """Load the engines. A Whisper model that was not asked for by name may be missing.
+def open_toolbox(
+    models: Path,
+    *,
+    whisper: str | None = None,
+    diarizer: str = Choice.AUTO,
+    pyannote_mode: str = "exact",
+    threads: int = 0,
+    memory_bytes: int | None = None,
+) -> Toolbox:
+    """Load the engines, none of which reaches for the network.
 
-    Raises EngineError when an engine can't be loaded, or ``whisper`` names a model that isn't there.
+    What was not asked for by name may be missing or broken: then the next best engine is taken, or none, and
+    the notes say so. Raises EngineError when no voice activity detector or no diarizer can be loaded, or not
+    the one that was asked for: ``whisper`` a directory or name, ``diarizer`` another :class:`Choice` than
+    ``auto``. ``threads`` 0: what each engine takes by itself. ``memory_bytes``: what this process is held to.
     """
-    from meetsense.speech.embedded import EmbeddedDiarizer
+    from meetsense.speech.shelf import offline
     from meetsense.speech.vad import SileroVad
-    from meetsense.speech.whisper import WhisperTranscriber
 
-    threads = threads or default_threads()
+    offline()
     vad = SileroVad()
-    diarizer = EmbeddedDiarizer(BUNDLED / "embedded-diarizer", threads=threads)
+    told_apart, notes = _open_diarizer(models, Choice(diarizer), pyannote_mode, threads or None)
     try:
-        folder = find_whisper(models, whisper)
+        transcriber = _open_whisper(find_whisper(models, whisper), threads or None, memory_bytes)
+        return Toolbox(vad, told_apart, transcriber, None, notes)
     except EngineError as reason:
         if whisper is not None:
             raise
-        return Toolbox(vad, diarizer, None, f"Without words: {reason}.")
-    return Toolbox(vad, diarizer, WhisperTranscriber(folder, threads=threads))
+        return Toolbox(vad, told_apart, None, f"Without words: {reason}.", notes)
+
+
+def _open_whisper(folder: Path, threads: int | None, memory_bytes: int | None) -> Transcriber:
+    from meetsense.speech.whisper import WhisperTranscriber
+    from meetsense.speech.whisper.machine import this_machine
+
+    machine = this_machine()
+    memory = machine.memory if memory_bytes is None else min(machine.memory, memory_bytes)
+    return WhisperTranscriber(folder, threads=threads, machine=replace(machine, memory=memory))
+
+
+def _open_diarizer(
+    models: Path, choice: Choice, pyannote_mode: str, threads: int | None
+) -> tuple[Diarizer, tuple[str, ...]]:
+    """The diarizer of a choice, and what there is to say about it."""
+    pick = choose_diarizer(models, choice)
+    if pick.engine is Choice.PYANNOTE:
+        try:
+            return _open_pyannote(pick, pyannote_mode, threads)
+        except EngineError as error:
+            if choice is Choice.PYANNOTE:
+                raise
+            note = f"pyannote could not be taken, the embedded diarizer was: {error}."
+            pick = replace(choose_diarizer(models, Choice.EMBEDDED), note=note)
+    from meetsense.speech.embedded import EmbeddedDiarizer
+
+    return EmbeddedDiarizer(pick.folder, threads=threads), (pick.note,) if pick.note else ()
+
+
+def _open_pyannote(pick: Pick, mode: str, threads: int | None) -> tuple[Diarizer, tuple[str, ...]]:
+    from meetsense.speech.pyannote import Mode, PyannoteDiarizer
+
+    diarizer = PyannoteDiarizer(pick.folder, mode=Mode(mode), threads=threads)
+    return diarizer, (f"{diarizer.note[0].upper()}{diarizer.note[1:]}.",) if diarizer.note else ()
 
 
 def analyse(
-    path: Path, toolbox: Callable[[], Toolbox], request: Request, progress: Progress = silent_progress
+    path: Path,
+    toolbox: Callable[[], Toolbox],
+    request: Request,
+    progress: Progress = silent_progress,
+    *,
+    limits: Limits | None = None,
+    began: Callable[[Meeting], None] = nobody_waits,
 ) -> Analysis:
     """Analyse an audio file, or a transcript in place of one.
 
-    ``toolbox`` is called for audio only. Raises AudioError, TranscriptError or EngineError.
+    ``toolbox`` is called for audio only, ``began`` as soon as a recording is decoded and so its length known;
+    ``limits`` are what decoding may cost. Raises AudioError, TranscriptError or EngineError.
     """
     if is_transcript(path):
         transcript = read_transcript(path)
-        return from_transcript(transcript, _meeting(path, transcript.duration, request, transcript), request)
+        return from_transcript(transcript, frame(path, transcript.duration, request, transcript), request)
     progress("decode", 0.0)
-    audio = load_audio(path, partial=request.partial)
-    return from_audio(audio, _meeting(path, audio.duration, request), toolbox(), request, progress)
+    audio = load_audio(path, limits=limits, partial=request.partial)
+    meeting = frame(path, audio.duration, request)
+    began(meeting)
+    progress("load", 0.0)
+    return from_audio(audio, meeting, toolbox(), request, progress)
 
 
-def _meeting(path: Path, duration: float, request: Request, transcript: Transcript | None = None) -> Meeting:
-    """The meeting's frame: the same file gives the same id."""
+def frame(path: Path, duration: float, request: Request, transcript: Transcript | None = None) -> Meeting:
+    """Which meeting a file of ``duration`` seconds is: the same file gives the same id.
+
+    Raises AudioError when it can't be read.
+    """
     with open_regular(path) as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
     written = datetime.fromtimestamp(int(path.stat().st_mtime), UTC)
@@ -144,7 +225,7 @@ def from_audio(
 
     Raises EngineError when no speech can be looked for, or when both diarizer and transcriber fail.
     """
-    notes: list[str] = []
+    notes: list[str] = list(tools.notes)
     if request.partial:
         notes.append("Analysed with --partial: what a cut recording lacks is in no figure.")
     progress("speech", 0.0)
@@ -157,9 +238,13 @@ def from_audio(
         raise EngineError("; ".join(notes))
     turns = diarization or Diarization()
     words = transcription or Transcription(language=request.language)
+    if words.language_probability is not None:
+        notes.append(f"Language heard: {words.language}, {words.language_probability:.0%} sure.")
     utterances = attribute(words.words, turns)
     labels = dict.fromkeys((*turns.speakers, *(u.speaker for u in utterances)))
+    recognised = _recognise(turns, tools.diarizer, request)
     notes += _absent(request.roster, set(labels))
+    notes += _not_recognised(request, tools.diarizer, recognised)
     return _interpret(
         Meeting(meeting.id, meeting.title, meeting.started_at, meeting.duration, words.language),
         Engines(
@@ -167,12 +252,13 @@ def from_audio(
             diarizer=tools.diarizer.name if diarization else None,
             transcriber=tools.transcriber.name if tools.transcriber and transcription else None,
         ),
-        tuple(_speaker(label, request.roster) for label in labels),
+        tuple(_speaker(label, request.roster, recognised) for label in labels),
         turns.turns,
         utterances,
         sees_overlap=turns.sees_overlap,
         people=len(request.roster.participants) or None,
         notes=tuple(notes),
+        recognised=recognised,
     )
 
 
@@ -185,9 +271,10 @@ def _diarize(
     progress: Progress,
 ) -> Diarization | None:
     progress("speakers", 0.0)
+    diarize = tools.diarizer.diarize
+    watched = _taken(diarize, progress=lambda share: progress("speakers", share))
     try:
-        # Not capped by the roster: voices that it doesn't have must be found, to be told.
-        return tools.diarizer.diarize(audio, speech, request.speakers or SpeakerRange())
+        return diarize(audio, speech, request.speakers or SpeakerRange(), **watched)
     except EngineError as error:
         notes.append(f"Who spoke could not be told: {error}.")
         return None
@@ -206,13 +293,27 @@ def _transcribe(
             notes.append(tools.without_words)
         return None
     progress("words", 0.0)
+    transcribe = tools.transcriber.transcribe
+    title = request.title or request.roster.title
+    names = tuple(name for person in request.roster.participants if (name := person.shown_name))
+    hints = _taken(transcribe, names=names, agenda=(title,) if title else ())
     try:
-        return tools.transcriber.transcribe(
-            audio, speech, language=request.language, progress=lambda share: progress("words", share)
+        return transcribe(
+            audio,
+            speech,
+            language=request.language,
+            progress=lambda share: progress("words", share),
+            **hints,
         )
     except EngineError as error:
         notes.append(f"Words could not be recognised: {error}.")
         return None
+
+
+def _taken(method: Callable[..., Any], **offered: Any) -> dict[str, Any]:
+    """Of what is offered, the arguments that an engine takes: no engine has to have a use for hints."""
+    takes = signature(method).parameters
+    return {name: value for name, value in offered.items() if name in takes}
 
 
 def _interpret(
@@ -225,6 +326,7 @@ def _interpret(
     sees_overlap: bool,
     people: int | None,
     notes: tuple[str, ...],
+    recognised: tuple[Recognised, ...] = (),
 ) -> Analysis:
     """Acts, decisions and measures of turns and utterances."""
     acts = interaction.label_acts(utterances, meeting.language)
@@ -250,7 +352,32 @@ def _interpret(
         decisions=interaction.link_decisions(utterances, acts, language=meeting.language),
         measures=measures,
         notes=notes,
+        recognised=recognised,
     )
+
+
+def _recognise(found: Diarization, diarizer: Diarizer, request: Request) -> tuple[Recognised, ...]:
+    """Voices of enrolled people. A label that the roster gives to somebody is that person's."""
+    if not request.enrolled or not isinstance(diarizer, VoiceSpace):
+        return ()
+    from meetsense.speech.voices import recognise
+
+    known = recognise(found, diarizer, request.enrolled)
+    return tuple(voice for voice in known if _agrees(voice, request.roster))
+
+
+def _agrees(voice: Recognised, roster: Roster) -> bool:
+    """Whether the roster leaves room for this: it gives neither the label nor the person another one."""
+    holder, person = roster.by_label(voice.label), _by_voice(voice.heard.person, roster)
+    if holder is not None:
+        return holder is person
+    return person is None or person.label is None
+
+
+def _by_voice(name: str, roster: Roster) -> Participant | None:
+    """Whose enrolled voice has this name: as the roster says, or the person of that name."""
+    by_name = (p for p in roster.participants if p.voice is None and p.name == name)
+    return next((p for p in roster.participants if p.voice == name), None) or next(by_name, None)
 
 
 def _participant(label: str, roster: Roster) -> Participant | None:
@@ -259,8 +386,12 @@ def _participant(label: str, roster: Roster) -> Participant | None:
     return roster.by_label(label) or next(by_name, None)
 
 
-def _speaker(label: str, roster: Roster) -> Speaker:
+def _speaker(label: str, roster: Roster, recognised: tuple[Recognised, ...] = ()) -> Speaker:
+    """A voice with its name: of the roster's label, else of the enrolled person who was known again."""
+    voice = next((voice for voice in recognised if voice.label == label), None)
     participant = _participant(label, roster)
+    if participant is None and voice is not None:
+        participant = _by_voice(voice.heard.person, roster) or Participant(voice.heard.person)
     if participant is None:
         return Speaker(label)
     return Speaker(label, participant.shown_name, participant.role)
@@ -277,7 +408,19 @@ def _silent(roster: Roster, labels: set[str]) -> list[Speaker]:
 def _absent(roster: Roster, labels: set[str]) -> list[str]:
     """What a roster names that the recording doesn't have."""
     named = [p.label for p in roster.participants if p.label and p.label not in labels]
-    notes = [f"The roster names the voice {label}, which this recording does not have." for label in named]
-    if any(p.voice and not p.label for p in roster.participants):
-        notes.append("The roster names enrolled voices; this diarizer knows none, give labels instead.")
-    return notes
+    return [f"The roster names the voice {label}, which this recording does not have." for label in named]
+
+
+def _not_recognised(request: Request, diarizer: Diarizer, recognised: tuple[Recognised, ...]) -> list[str]:
+    """Enrolled voices of the roster that no voice of the recording was known to be, and why."""
+    voices = [p.voice for p in request.roster.participants if p.voice and not p.label]
+    if voices and not isinstance(diarizer, VoiceSpace):
+        return ["The roster names enrolled voices; this diarizer knows none, give labels instead."]
+    enrolled = {voiceprint.person for voiceprint in request.enrolled}
+    heard = {voice.heard.person for voice in recognised}
+    return [
+        f"The roster names the enrolled voice {voice}, which "
+        + ("was not known again here." if voice in enrolled else "nobody has enrolled.")
+        for voice in voices
+        if voice not in heard
+    ]

@@ -195,6 +195,31 @@ class Diarization:
 
 
 @dataclass(frozen=True, slots=True)
+class Voiceprint:
+    """What somebody sounds like to one engine."""
+
+    person: str
+    """Name of the person who enrolled."""
+    space: str
+    """``name@revision`` of the network that made the vector: only vectors of one space compare."""
+    vector: tuple[float, ...]
+    seconds: float
+    """Speech that it rests on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recognised:
+    """A voice of a recording that an enrolled person was known again by."""
+
+    label: str
+    """Speaker label in the recording."""
+    probability: float
+    """0..1, that the voice is that person's."""
+    heard: Voiceprint
+    """The person, and what they sounded like in this recording."""
+
+
+@dataclass(frozen=True, slots=True)
 class Word:
     """A recognised word."""
 
@@ -213,6 +238,8 @@ class Transcription:
     """Sorted by time."""
     language: str | None = None
     """BCP 47 code, given or detected."""
+    language_probability: float | None = None
+    """0..1, how sure the engine is of a language that it detected among several."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -470,6 +497,8 @@ class Analysis:
     measures: tuple[Measure, ...] = ()
     notes: tuple[str, ...] = ()
     """What the reader should know: steps that did not run, and why."""
+    recognised: tuple[Recognised, ...] = ()
+    """Voices that enrolled people were known again by; of nobody else is a voiceprint kept."""
 
     def act_of(self, utterance: int) -> Act | None:
         """The act of an utterance, by its id."""

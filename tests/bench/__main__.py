@@ -6,7 +6,7 @@ import argparse
 import sys
 
 from meetsense.errors import MeetsenseError
-from tests.bench import cost, der, overhead, startup, wer
+from tests.bench import cost, der, overhead, pyannote_cost, startup, wer, whisper_cost
 from tests.bench.data import CACHE
 from tests.bench.table import Row, machine, save, table
 
@@ -16,6 +16,8 @@ GROUPS = {
     "cost": cost.rows,
     "overhead": overhead.rows,
     "startup": startup.rows,
+    "pyannote": pyannote_cost.rows,
+    "whisper": whisper_cost.rows,
 }
 
 

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,8 +28,8 @@ def watch(event, arguments):
         os._exit(99)
 sys.addaudithook(watch)
 """
-"""Runs before meetsense: whoever asks for the network ends the process, whatever they would have caught."""
-RUN = NO_NETWORK + "from meetsense.cli import main\nmain()"
+"""Runs before everything else in every Python process: whoever asks for the network ends the process with 99,
+whatever they would have caught. Where that is a child, its parent says so."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,9 +45,19 @@ class Analysed:
 
 
 def meetsense(environment: dict[str, str], *arguments: object) -> subprocess.CompletedProcess[str]:
-    """Run ``meetsense`` in a process that has no network."""
-    command = [sys.executable, "-c", RUN, *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
+    """Run ``meetsense`` in a process that has no network, and neither have its children."""
+    run = "from meetsense.cli import main\nmain()"
+    command = [sys.executable, "-c", run, *map(str, arguments)]
+    with tempfile.TemporaryDirectory() as folder:
+        environment = watched(environment, Path(folder))
+        return subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
+
+
+def watched(environment: dict[str, str], folder: Path) -> dict[str, str]:
+    """The environment, with the watch on the network in every Python process."""
+    (folder / "sitecustomize.py").write_text(NO_NETWORK)
+    places = (str(folder), environment.get("PYTHONPATH"))
+    return environment | {"PYTHONPATH": os.pathsep.join(place for place in places if place)}
 
 
 def isolated(folder: Path) -> dict[str, str]:
@@ -143,9 +154,14 @@ def test_a_whisper_model_that_is_asked_for_and_missing_is_a_mistake(
     assert done.stderr.count("\n") == 1
 
 
-def test_the_watch_on_the_network_works() -> None:
-    ask = "import contextlib, socket\nwith contextlib.suppress(OSError): socket.create_connection(('::1', 9))"
-    done = subprocess.run([sys.executable, "-c", NO_NETWORK + ask], capture_output=True, check=False)
+ASK = "import contextlib, socket\nwith contextlib.suppress(OSError): socket.create_connection(('::1', 9))"
+CHILD = f"import subprocess, sys\nsys.exit(subprocess.run([sys.executable, '-P', '-c', {ASK!r}]).returncode)"
+
+
+@pytest.mark.parametrize("code", [ASK, CHILD], ids=["itself", "a child"])
+def test_the_watch_on_the_network_works(tmp_path: Path, code: str) -> None:
+    environment = watched(isolated(tmp_path), tmp_path)
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, check=False)
     assert done.returncode == 99
 
 
@@ -211,3 +227,19 @@ def test_a_roster_with_too_few_people_hides_no_voice(recording: Path, tmp_path: 
     assert shares
     assert {m["grade"] for m in shares} == {"withheld"}
     assert all("roster" in m["reason"] for m in shares)
+
+
+def test_who_knows_that_nobody_else_spoke_may_say_so(recording: Path, tmp_path: Path) -> None:
+    roster = tmp_path / "roster.toml"
+    roster.write_text('[[people]]\nname = "Ada"\n[[people]]\nname = "Bo"\n')
+    options = ("--roster", roster, "--speakers", "roster", "--no-store", "--json", "-")
+    done = meetsense(isolated(tmp_path), "analyze", recording, *options)
+    assert done.returncode == 0, done.stderr
+    assert len(json.loads(done.stdout)["speakers"]) <= 2
+
+
+def test_a_diarizer_that_is_asked_for_and_not_there_is_one_line(recording: Path, tmp_path: Path) -> None:
+    done = meetsense(isolated(tmp_path), "analyze", recording, "--diarizer", "pyannote")
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (1, "", 1)
+    assert "meetsense" in done.stderr
+    assert "pyannote" in done.stderr

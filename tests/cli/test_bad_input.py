@@ -6,14 +6,13 @@ import os
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
 
-import meetsense.audio
+from meetsense import batch
 from meetsense.audio import Limits
 from tests.cli.conftest import Call
 
@@ -80,7 +79,8 @@ def test_a_decompression_bomb(tmp_path: Path, refused: Refused, monkeypatch: pyt
     bomb = tmp_path / "bomb.flac"
     soundfile.write(bomb, np.zeros(3600 * 8000, np.int16), 8000)
     assert bomb.stat().st_size < 100_000
-    monkeypatch.setattr(meetsense.audio, "Limits", partial(Limits, duration_seconds=600.0))
+    limits = batch.Limits(10**9, 1000, decoding=Limits(duration_seconds=600.0))
+    monkeypatch.setattr("meetsense.cli.analyze.limits_of", lambda _: limits)
     assert "longer than 0.166667 h" in refused("analyze", bomb)
 
 

@@ -51,7 +51,7 @@ def check_document(found: dict[str, Any]) -> None:
     assert found["meeting"].keys() >= {"id", "title", "started_at", "duration"}
     assert found["meeting"]["started_at"].endswith("Z")
     assert found["engines"].keys() == {"vad", "diarizer", "transcriber", "acts"}
-    assert all(person.keys() == {"label", "name", "role"} for person in found["speakers"])
+    assert all(person.keys() == {"label", "name", "role", "recognised"} for person in found["speakers"])
     labels = {person["label"] for person in found["speakers"]}
     for turn in found["turns"]:
         assert turn.keys() == {"speaker", "start", "end"}

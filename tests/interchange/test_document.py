@@ -24,11 +24,13 @@ from meetsense.values import (
     LedgerRole,
     Measure,
     Meeting,
+    Recognised,
     Span,
     Speaker,
     Subject,
     Turn,
     Utterance,
+    Voiceprint,
     Word,
 )
 
@@ -70,7 +72,7 @@ def test_keys_and_values_are_the_documented_ones() -> None:
         "duration": 480.0, "language": None,
     }  # fmt: skip
     assert made["engines"] == {"vad": None, "diarizer": "vtt", "transcriber": None, "acts": "rules-en@1"}
-    assert made["speakers"] == [{"label": "S1", "name": None, "role": None}]
+    assert made["speakers"] == [{"label": "S1", "name": None, "role": None, "recognised": None}]
     assert made["turns"] == [{"speaker": "S1", "start": 0.51, "end": 3.2}]
     assert made["utterances"][0] == {
         "id": 0, "speaker": "S1", "start": 0.51, "end": 3.2, "text": "Let's go.",
@@ -160,3 +162,23 @@ def test_loads_inverts_dumps(analysis: Analysis) -> None:
     made = dumps(analysis)
     assert loads(made) == analysis
     assert dumps(loads(made)) == made
+
+
+@given(st.lists(st.tuples(text, maybe, probability | st.none()), max_size=4, unique_by=lambda s: s[0]))
+def test_how_sure_a_voice_was_known_comes_back_and_its_print_does_not(
+    known: list[tuple[str, str | None, float | None]],
+) -> None:
+    voices = tuple(
+        Recognised(label, sure, Voiceprint(name or "x", "space@1", (0.125, 7.75), 31.5))
+        for label, name, sure in known
+        if sure is not None
+    )
+    speakers = tuple(Speaker(label, name) for label, name, _ in known)
+    made = dumps(dataclasses.replace(SMALL, speakers=speakers, recognised=voices))
+    assert "7.75" not in made
+    assert dumps(loads(made)) == made
+    assert [(v.label, v.probability) for v in loads(made).recognised] == [
+        (v.label, v.probability) for v in voices
+    ]
+    shown = [speaker["recognised"] for speaker in json.loads(made)["speakers"]]
+    assert shown == [None if sure is None else {"probability": sure} for _, _, sure in known]

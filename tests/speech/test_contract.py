@@ -18,6 +18,10 @@ from meetsense.errors import EngineError
 from meetsense.speech import Diarizer, Transcriber, Vad
 from meetsense.speech.directory import BUNDLED
 from meetsense.values import SAMPLE_RATE, Audio, Diarization, Span, SpeakerRange, Turn, quantise
+from tests.pyannote_directory import installed
+
+TINY_PYANNOTE = Path(__file__).parents[1] / "tiny-pyannote"
+"""Small networks in community-1's layout, taught on simulated meetings."""
 
 
 def silero() -> Vad:
@@ -32,6 +36,16 @@ def embedded() -> Diarizer:
     return EmbeddedDiarizer(BUNDLED / "embedded-diarizer")
 
 
+def pyannote() -> Diarizer:
+    if not installed():
+        pytest.skip("the extra pyannote is not installed")
+    if not (TINY_PYANNOTE / "installed.json").is_file():
+        pytest.skip("tests/tiny-pyannote holds no weights")
+    from meetsense.speech.pyannote import PyannoteDiarizer
+
+    return PyannoteDiarizer(TINY_PYANNOTE)
+
+
 def whisper() -> Transcriber:
     from meetsense.speech.whisper import WhisperTranscriber
 
@@ -39,7 +53,7 @@ def whisper() -> Transcriber:
 
 
 VADS: dict[str, Callable[[], Vad]] = {"silero": silero}
-DIARIZERS: dict[str, Callable[[], Diarizer]] = {"embedded": embedded}
+DIARIZERS: dict[str, Callable[[], Diarizer]] = {"embedded": embedded, "pyannote": pyannote}
 TRANSCRIBERS: dict[str, Callable[[], Transcriber]] = {"whisper": whisper}
 ENGINES: dict[str, Callable[[], Vad | Diarizer | Transcriber]] = {**VADS, **DIARIZERS, **TRANSCRIBERS}
 open_vad = cache(lambda name: VADS[name]())

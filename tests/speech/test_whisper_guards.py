@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 
 from meetsense.errors import EngineError
 from meetsense.speech.directory import WHISPER_FILES, find_whisper
-from meetsense.speech.whisper import (
+from meetsense.speech.whisper import WhisperTranscriber
+from meetsense.speech.whisper.filters import (
     SPEECH_MARGIN,
     WORD_SECONDS,
-    WhisperTranscriber,
     fit,
     invented,
     windows,
@@ -78,7 +78,9 @@ def segment(text: str, **given: float) -> SimpleNamespace:
 def test_inventions_are_dropped_and_speech_is_kept() -> None:
     assert not invented(segment("no no no that is too late"))
     assert invented(segment("thanks for watching", no_speech_prob=0.9, avg_logprob=-1.4))
+    assert invented(segment("we agree on that", no_speech_prob=0.9, avg_logprob=-1.4))
     assert not invented(segment("yes", no_speech_prob=0.9, avg_logprob=-0.3))
+    assert not invented(segment("yes", no_speech_prob=0.2, avg_logprob=-1.4))
     assert invented(segment("so so so so so"))
     assert invented(segment("a", compression_ratio=3.0))
 

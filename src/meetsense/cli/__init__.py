@@ -21,6 +21,10 @@ COMMANDS = {
     "show": ("meetsense.cli.meetings", "Show a meeting's report."),
     "search": ("meetsense.cli.meetings", "Find what was said."),
     "export": ("meetsense.cli.meetings", "Write a meeting as an analysis document."),
+    "people": ("meetsense.cli.people", "Who is known, whose voice is enrolled; enrol, correct, delete."),
+    "consent": ("meetsense.cli.people", "What people agreed to: grant, withdraw, show."),
+    "models": ("meetsense.cli.models", "List, pull, import and verify engines' weights."),
+    "doctor": ("meetsense.cli.doctor", "What this machine has and lacks, and how to mend it."),
 }
 
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from functools import cache
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,30 +18,38 @@ from meetsense.errors import MeetsenseError
 from meetsense.values import SpeakerRange
 
 if TYPE_CHECKING:
-    from meetsense.pipeline import Progress
-    from meetsense.values import Analysis
+    from meetsense.batch import Limits
+    from meetsense.config import Settings
+    from meetsense.pipeline import Progress, Request, Toolbox
+    from meetsense.values import Analysis, Roster, Voiceprint
 
-STEPS = {
-    "decode": "reading the sound",
-    "speech": "finding speech",
-    "speakers": "telling voices apart",
-    "words": "recognising words",
-}
+MB = 1_000_000
 
 
-class Speakers(click.ParamType[SpeakerRange]):
-    """``N`` or ``LOW-HIGH`` people."""
+class Speakers(click.ParamType[str]):
+    """``N`` or ``LOW-HIGH`` people, or ``roster``."""
 
-    name = "N|LOW-HIGH"
+    name = "N|LOW-HIGH|roster"
 
-    def convert(
-        self, value: str | SpeakerRange, param: click.Parameter | None, ctx: click.Context | None
-    ) -> SpeakerRange:
-        """Read the option; wrong usage when it isn't a count or a range."""
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Check the option; wrong usage when it isn't a count, a range or ``roster``."""
+        from meetsense.config import FROM_ROSTER
+
         try:
-            return value if isinstance(value, SpeakerRange) else SpeakerRange.parse(value)
+            if value != FROM_ROSTER:
+                SpeakerRange.parse(value)
         except ValueError as error:
             self.fail(str(error), param, ctx)
+        return value
+
+
+def speaker_range(asked: str | None, roster: Roster) -> SpeakerRange | None:
+    """How many people speak; of ``roster`` at most as many as it names, for some may say nothing."""
+    from meetsense.config import FROM_ROSTER
+
+    if asked == FROM_ROSTER:
+        return SpeakerRange(1, len(roster.participants)) if roster.participants else None
+    return SpeakerRange.parse(asked) if asked else None
 
 
 @contextmanager
@@ -49,6 +58,8 @@ def progress_bar(name: str) -> Iterator[Progress]:
     from rich.console import Console
     from rich.markup import escape
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+    from meetsense.pipeline import STEPS
 
     console = Console(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
@@ -111,7 +122,21 @@ def refuse_to_overwrite(
 @click.command()
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="FILE...")
 @click.option("--roster", type=click.Path(path_type=Path), help="Who was invited (TOML).")
-@click.option("--speakers", type=Speakers(), help="How many people speak; default: estimated.")
+@click.option(
+    "--speakers",
+    type=Speakers(),
+    help="How many people speak; roster: at most those it names; default: estimated.",
+)
+@click.option(
+    "--diarizer",
+    type=click.Choice(["auto", "embedded", "pyannote"]),
+    help="What tells voices apart; default: auto, pyannote where it is installed, else embedded.",
+)
+@click.option(
+    "--pyannote-mode",
+    type=click.Choice(["exact", "fast"]),
+    help="What pyannote gives (exact, the default), or nearly that in a fraction of the time.",
+)
 @click.option("--language", metavar="CODE", help="Language spoken, such as en; default: detected.")
 @click.option("--title", help="Title of the meeting; default: the roster's, or the file's name.")
 @click.option(
@@ -135,7 +160,9 @@ def refuse_to_overwrite(
 def analyze(
     files: tuple[Path, ...],
     roster: Path | None,
-    speakers: SpeakerRange | None,
+    speakers: str | None,
+    diarizer: str | None,
+    pyannote_mode: str | None,
     language: str | None,
     title: str | None,
     started_at: datetime | None,
@@ -151,9 +178,11 @@ def analyze(
     RTTM) to reports, and into the database.
 
     With several files, --html and --json name a directory. A file that can't be analysed gets one line on
-    stderr; the others go on.
+    stderr; the others go on. Each recording is analysed in a process of its own; one whose analysis crashes,
+    or needs more memory or time than the configuration allows, is parked with the reason.
     """
-    from meetsense.pipeline import Request, Toolbox, analyse, open_toolbox
+    from meetsense.config import FROM_ROSTER
+    from meetsense.pipeline import Request
     from meetsense.privacy.roster import read_roster
     from meetsense.store import Store
     from meetsense.values import Roster
@@ -165,28 +194,98 @@ def analyze(
     read = {"a recording": files, "the roster": (roster,), "the database": (db or settings.database,)}
     written = {"--html": html, "--json": None if json == Path("-") else json}
     refuse_to_overwrite({} if several else written, read)
+    database = db or settings.database
+    people = read_roster(roster) if roster else Roster()
+    if speakers == FROM_ROSTER and not people.participants:
+        raise click.UsageError("--speakers roster needs a --roster that names people")
     request = Request(
-        roster=read_roster(roster) if roster else Roster(),
-        speakers=speakers or (SpeakerRange.parse(settings.speakers) if settings.speakers else None),
+        roster=people,
+        enrolled=_enrolled(database),
+        speakers=speaker_range(speakers or settings.speakers, people),
         language=language or settings.language,
         title=title,
         started_at=_in_utc(started_at) if started_at else None,
         partial=partial,
     )
-
-    @cache
-    def toolbox() -> Toolbox:
-        return open_toolbox(settings.models, whisper=whisper or settings.whisper, threads=settings.threads)
+    toolbox = toolbox_of(settings, whisper, diarizer, pyannote_mode)
+    limits = limits_of(settings)
 
     def one(file: Path) -> None:
-        with progress_bar(file.name) as progress:
-            analysis = analyse(file, toolbox, request, progress)
-        if store:
-            with Store(db or settings.database) as open_store:
-                open_store.save(analysis, request.roster)
-        publish(analysis, html, json, several=several, stored=store)
+        analysis = analysed(file, toolbox, request, limits, park_in=database if store else None)
+        saved = False
+        try:
+            if store:
+                with Store(database) as open_store:
+                    open_store.save(analysis, request.roster)
+                saved = True
+        finally:  # what was worked out for an hour is shown, whatever the database says
+            publish(analysis, html, json, several=several, stored=saved)
 
     _each(files, one)
+
+
+def limits_of(settings: Settings) -> Limits:
+    """What one meeting may cost."""
+    from meetsense.batch import Limits
+
+    return Limits(settings.memory_mb * MB, settings.time_factor)
+
+
+def toolbox_of(
+    settings: Settings, whisper: str | None, diarizer: str | None, pyannote_mode: str | None
+) -> Callable[[], Toolbox]:
+    """How the child opens the engines: an option wins over the settings."""
+    from meetsense.pipeline import open_toolbox
+
+    return partial(
+        open_toolbox,
+        settings.models,
+        whisper=whisper or settings.whisper,
+        diarizer=diarizer or settings.diarizer,
+        pyannote_mode=pyannote_mode or settings.pyannote_mode,
+        threads=settings.threads,
+        memory_bytes=settings.memory_mb * MB,
+    )
+
+
+def analysed(
+    file: Path,
+    toolbox: Callable[[], Toolbox],
+    request: Request,
+    limits: Limits,
+    *,
+    park_in: Path | None = None,
+) -> Analysis:
+    """The analysis of a file: of a recording in a process of its own, of a transcript in this one.
+
+    Raises what :func:`meetsense.batch.analyse_apart` raises; a meeting that is parked stands in the database
+    ``park_in`` then.
+    """
+    from meetsense.batch import Parked, analyse_apart
+    from meetsense.interchange.transcript import is_transcript
+    from meetsense.pipeline import analyse
+    from meetsense.store import Store
+
+    with progress_bar(file.name) as progress:
+        if is_transcript(file):
+            return analyse(file, toolbox, request, progress)
+        try:
+            return analyse_apart(file, toolbox, request, progress, limits=limits)
+        except Parked as parked:
+            if park_in is not None:
+                with Store(park_in) as store:
+                    store.park(parked.meeting.id, parked.meeting.title, parked.reason)
+            raise
+
+
+def _enrolled(database: Path) -> tuple[Voiceprint, ...]:
+    """Voices that may be known again, of a database that is there. One that can't be read has none."""
+    from meetsense.store import Store
+
+    if not os.access(database, os.R_OK, effective_ids=os.access in os.supports_effective_ids):
+        return ()
+    with Store(database, create=False) as store:
+        return store.enrolled()
 
 
 def _in_utc(moment: datetime) -> datetime:
@@ -197,15 +296,20 @@ def _in_utc(moment: datetime) -> datetime:
 
 
 def _each(files: tuple[Path, ...], job: Callable[[Path], None]) -> None:
-    """Do a job for every file; a file that fails gets its line, and the exit status is 1."""
+    """Do a job for every file; one that fails gets its line, or its traceback, and the exit status is 1."""
+    from meetsense.batch import ChildBug
+
     failed = False
     for file in files:
         try:
             job(file)
-        except MeetsenseError as error:
+        except (MeetsenseError, ChildBug) as error:
             if len(files) == 1:
                 raise
-            OneLine(str(error)).show()
             failed = True
+            if isinstance(error, ChildBug):
+                click.echo(f"{file.name}: a bug {error}", err=True)
+            else:
+                OneLine(str(error)).show()
     if failed:
         raise click.exceptions.Exit(1)

@@ -43,11 +43,14 @@ def _day(moment: datetime) -> str:
 @click.option("--json", is_flag=True, help="Print JSON.")
 @database_options
 def meetings(json: bool, db: Path | None, config: Path | None) -> None:
-    """List the meetings in the database, the latest first."""
+    """List the meetings in the database, the latest first.
+
+    Meetings whose analysis was ended are told on stderr, with the reason; in JSON they have the key "parked".
+    """
     from meetsense.report.escape import clean
 
     with _open(db, config) as store:
-        listed = store.meetings()
+        listed, parked = store.meetings(), store.parked()
     if json:
         rows: list[dict[str, object]] = [
             {
@@ -60,8 +63,11 @@ def meetings(json: bool, db: Path | None, config: Path | None) -> None:
             }
             for m in listed
         ]
+        rows += [{"id": p.id, "title": p.title, "parked": p.reason} for p in parked]
         _print_rows(rows)
         return
+    for p in parked:
+        click.echo(f"parked: {p.id}  {_day(p.parked_at)}  {clean(p.title)}: {clean(p.reason)}", err=True)
     for m in listed:
         counts = f"{m.speakers} speakers, {m.decisions} decisions"
         click.echo(f"{m.id}  {_day(m.started_at)}  {_clock(m.duration)}  {counts}  {clean(m.title)}")

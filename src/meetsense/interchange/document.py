@@ -1,7 +1,8 @@
 """The analysis document: one meeting's analysis as JSON, and back.
 
 Keys are added, never renamed. Words with their own times stay out of it: utterances come back
-without them. Sound and voiceprints never enter it.
+without them. Sound and voiceprints never enter it: who was known again by voice comes back without what
+they sound like.
 """
 
 from __future__ import annotations
@@ -24,12 +25,14 @@ from meetsense.values import (
     LedgerRole,
     Measure,
     Meeting,
+    Recognised,
     Span,
     Speaker,
     Subject,
     SubjectKind,
     Turn,
     Utterance,
+    Voiceprint,
 )
 
 SCHEMA = "meetsense.analysis/1"
@@ -39,6 +42,7 @@ SCHEMA = "meetsense.analysis/1"
 def document(analysis: Analysis) -> dict[str, object]:
     """The analysis as plain lists, dictionaries, text and numbers (seconds), ready for JSON."""
     acts = {act.utterance: act for act in analysis.acts}
+    known = {voice.label: voice for voice in analysis.recognised}
     return {
         "schema": SCHEMA,
         "meeting": _meeting(analysis.meeting),
@@ -48,9 +52,7 @@ def document(analysis: Analysis) -> dict[str, object]:
             "transcriber": analysis.engines.transcriber,
             "acts": analysis.engines.acts,
         },
-        "speakers": [
-            {"label": person.label, "name": person.name, "role": person.role} for person in analysis.speakers
-        ],
+        "speakers": [_speaker(person, known.get(person.label)) for person in analysis.speakers],
         "turns": [
             {"speaker": turn.speaker, "start": turn.span.start, "end": turn.span.end}
             for turn in analysis.turns
@@ -68,7 +70,7 @@ def dumps(analysis: Analysis) -> str:
 
 
 def loads(text: str) -> Analysis:
-    """The analysis that a document describes: the inverse of :func:`dumps`, words aside.
+    """The analysis that a document describes: the inverse of :func:`dumps`, words and voiceprints aside.
 
     Raises TranscriptError, in one line, for text that is not an analysis document.
     """
@@ -94,6 +96,16 @@ def _meeting(meeting: Meeting) -> dict[str, object]:
         "started_at": meeting.started_at.astimezone(UTC).isoformat().replace("+00:00", "Z"),
         "duration": meeting.duration,
         "language": meeting.language,
+    }
+
+
+def _speaker(speaker: Speaker, known: Recognised | None) -> dict[str, object]:
+    """A speaker; ``recognised`` says how sure it is when the name comes from an enrolled voice."""
+    return {
+        "label": speaker.label,
+        "name": speaker.name,
+        "role": speaker.role,
+        "recognised": {"probability": known.probability} if known else None,
     }
 
 
@@ -175,7 +187,17 @@ def _analysis(data: Mapping[str, Any]) -> Analysis:
         decisions=tuple(_read_decision(item) for item in data["decisions"]),
         measures=tuple(_read_measure(item) for item in data["measures"]),
         notes=tuple(data.get("notes", ())),
+        recognised=tuple(
+            Recognised(item["label"], item["recognised"]["probability"], _unheard(item["name"]))
+            for item in data["speakers"]
+            if item.get("recognised")
+        ),
     )
+
+
+def _unheard(name: str | None) -> Voiceprint:
+    """A print as a document has it: of somebody, without what they sound like."""
+    return Voiceprint(name or "", "", (), 0.0)
 
 
 def _span(item: Mapping[str, Any]) -> Span:

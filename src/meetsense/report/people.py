@@ -26,6 +26,8 @@ class Person:
     """Formal role, as the roster gives it."""
     heard: bool
     """Whether this person speaks in the recording."""
+    by_voice: str | None = None
+    """How sure it is that the name is right, when it comes from an enrolled voice."""
 
 
 def people(analysis: Analysis) -> tuple[Person, ...]:
@@ -36,6 +38,7 @@ def people(analysis: Analysis) -> tuple[Person, ...]:
     labels.sort(key=lambda label: first.get(label, float("inf")))
     full = {label: _full_name(known.get(label), label) for label in labels}
     shared = Counter(full.values())
+    sure = {voice.label: voice.probability for voice in analysis.recognised}
     taken: set[str] = set()
     found = []
     for label in labels:
@@ -44,8 +47,18 @@ def people(analysis: Analysis) -> tuple[Person, ...]:
         if shared[full[label]] > 1 and full[label] != clean(label):
             name = f"{name} ({clip(label, LONGEST_NAME)})"
         role = clean(speaker.role or "") if speaker else ""
-        found.append(Person(label, _unique(name, taken), full[label], role or None, label in first))
+        by_voice = _by_voice(sure[label]) if speaker and speaker.name and label in sure else None
+        found.append(Person(label, _unique(name, taken), full[label], role or None, label in first, by_voice))
     return tuple(found)
+
+
+def _by_voice(probability: float) -> str:
+    """Rounded down: nothing is certain.
+
+    >>> _by_voice(0.9996)
+    'known by voice, 99 % sure'
+    """
+    return f"known by voice, {min(99, int(probability * 100))} % sure"
 
 
 def _full_name(speaker: Speaker | None, label: str) -> str:

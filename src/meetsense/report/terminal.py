@@ -138,6 +138,7 @@ def _people(console: Console, everybody: Sequence[Person], rows: Sequence[charts
     for person in everybody:
         name = Text(f"{person.name}", "bold")
         name.append(f" ({person.role})" if person.role else "", "not bold dim")
+        name.append(f" · {person.by_voice}" if person.by_voice else "", "not bold dim")
         name.append("" if person.heard else " · not heard", "not bold dim")
         for row in by_person.get(person, []):
             cells = [Text(text, style) for text, style in _figure_cells(row.figure)]

@@ -8,8 +8,8 @@ the same result; what fails raises EngineError.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
-from typing import Protocol
+from collections.abc import Callable, Sequence
+from typing import Protocol, runtime_checkable
 
 from meetsense.values import Audio, Diarization, Span, SpeakerRange, Transcription
 
@@ -58,6 +58,18 @@ class Diarizer(Protocol):
         """
 
 
+@runtime_checkable
+class VoiceSpace(Protocol):
+    """A diarizer that can tell whether two voiceprints are one person's."""
+
+    @property
+    def space(self) -> str:
+        """``name@revision`` of the network that makes the vectors."""
+
+    def log_odds(self, one: Sequence[float], other: Sequence[float], /) -> float:
+        """Natural logarithm of how much likelier one person made both vectors than two people did."""
+
+
 class Transcriber(Protocol):
     """Says what was said."""
 
@@ -72,6 +84,12 @@ class Transcriber(Protocol):
         /,
         *,
         language: str | None = None,
+        names: Sequence[str] = (),
+        agenda: Sequence[str] = (),
         progress: Progress = silent_progress,
     ) -> Transcription:
-        """Words with times; ``language`` None asks the engine to detect it. Raises EngineError."""
+        """Words with times; ``language`` None asks the engine to detect it.
+
+        ``names`` of people and items of the ``agenda`` may be said: an engine may use them to spell.
+        Raises EngineError.
+        """

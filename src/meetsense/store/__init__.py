@@ -8,6 +8,7 @@ The file is 0600, in WAL mode with ``synchronous=FULL``: what was saved survives
 from __future__ import annotations
 
 import os
+import shlex
 import sqlite3
 import time
 from collections.abc import Iterator, Sequence
@@ -19,10 +20,12 @@ from types import TracebackType
 from typing import TYPE_CHECKING
 
 from meetsense.errors import StoreError
-from meetsense.values import Analysis, Roster
+from meetsense.values import Agreement, Analysis, Roster, Voiceprint
 
 if TYPE_CHECKING:
     from sqlite_utils import Database
+
+    from meetsense.store.voices import Correction, Judge
 
 BUSY_SECONDS = 30.0
 """How long a writer waits for another one."""
@@ -61,6 +64,54 @@ class Found:
     text: str
 
 
+@dataclass(frozen=True, slots=True)
+class Parked:
+    """A meeting whose analysis was ended before it was done."""
+
+    id: str
+    title: str
+    reason: str
+    """In one line, for people."""
+    parked_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """A person, and what the database holds of their voice."""
+
+    name: str
+    prints: int
+    """Sources of their voiceprint; 0: not enrolled."""
+    seconds: float
+    """Speech that the voiceprint rests on."""
+    meetings: int
+    """Meetings in which a voice has their name."""
+    known_again: int
+    """How many of them by their voice."""
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where a print of a person came from."""
+
+    origin: str
+    """MEETING:SPEAKER or the name of a file."""
+    space: str
+    seconds: float
+    made_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """What somebody stated about a purpose."""
+
+    person: str
+    purpose: Agreement
+    agreed: bool
+    stated_at: datetime
+    basis: str
+
+
 class Store:
     """One database. Use it as a context manager.
 
@@ -85,11 +136,171 @@ class Store:
         self._db.conn.close()
 
     def save(self, analysis: Analysis, roster: Roster | None = None) -> None:
-        """Write a meeting in one transaction; an earlier analysis of the same meeting is replaced."""
+        """Write a meeting in one transaction; an earlier analysis of the same meeting is replaced.
+
+        Somebody who may no longer be known again is not, and whose roster entry ends their consent to a
+        voiceprint loses it.
+        """
         from meetsense.store.write import write
 
         with _translated(self.path), self._db.atomic():
-            write(self._db.conn, analysis, roster or Roster(), datetime.now(UTC))
+            withdrawn = write(self._db.conn, analysis, roster or Roster(), datetime.now(UTC))
+        if withdrawn:
+            self._scrub()
+
+    def park(self, meeting: str, title: str, reason: str) -> None:
+        """Note that the analysis of a meeting was ended, and why; saving the meeting clears it."""
+        with _translated(self.path), self._db.atomic():
+            self._db.conn.execute(
+                "insert or replace into parked (meeting, title, reason, parked_at) values (?, ?, ?, ?)",
+                (meeting, title, reason, datetime.now(UTC).isoformat(timespec="seconds")),
+            )
+
+    def parked(self) -> tuple[Parked, ...]:
+        """Meetings whose analysis was ended, the latest first."""
+        rows = self._db.conn.execute(
+            "select meeting, title, reason, parked_at from parked order by parked_at desc, meeting"
+        )
+        return tuple(Parked(r[0], r[1], r[2], datetime.fromisoformat(r[3])) for r in rows.fetchall())
+
+    def state(self, person: str, purpose: Agreement, agreed: bool, basis: str) -> bool:
+        """Record what a person states about a purpose: whether it differs from what they last stated.
+
+        To agree makes the person known. To withdraw ``voiceprint`` deletes their voiceprint and the names
+        that rest on it, to withdraw ``named`` their name in every meeting. Raises StoreError.
+        """
+        from meetsense.store import voices
+
+        with _translated(self.path), self._db.atomic():
+            conn = self._db.conn
+            row = voices.row_of(conn, "people", person) if agreed else voices.person_row(conn, person)
+            changed = voices.state(conn, row, purpose, agreed, basis, datetime.now(UTC))
+        if not agreed:
+            self._scrub()
+        return changed
+
+    def statements(self, person: str | None = None) -> tuple[Statement, ...]:
+        """What people stated, or one of them, in the order in which they did. Raises StoreError."""
+        from meetsense.store import voices
+
+        if person is not None:
+            voices.person_row(self._db.conn, person)
+        rows = self._db.conn.execute(
+            """select p.name, a.purpose, a.agreed, a.stated_at, a.basis
+               from agreements a join people p on p.id = a.person
+               where ? is null or p.name = ? order by p.name, a.id""",
+            (person, person),
+        )
+        return tuple(
+            Statement(r[0], Agreement(r[1]), bool(r[2]), datetime.fromisoformat(r[3]), r[4])
+            for r in rows.fetchall()
+        )
+
+    def people(self) -> tuple[Known, ...]:
+        """Everybody who is known, by name."""
+        rows = self._db.conn.execute(
+            """select name, (select count(*) from voiceprints where person = p.id),
+                      (select coalesce(sum(seconds), 0.0) from voiceprints where person = p.id),
+                      (select count(distinct meeting) from speakers where person = p.id),
+                      (select count(*) from recognitions where person = p.id)
+               from people p order by name"""
+        )
+        return tuple(Known(*row) for row in rows.fetchall())
+
+    def person(self, name: str) -> tuple[Known, tuple[Source, ...], tuple[str, ...]]:
+        """A person, the sources of their voiceprint, and MEETING:SPEAKER of every voice that has their name.
+
+        Raises StoreError.
+        """
+        from meetsense.store import voices
+
+        row = voices.person_row(self._db.conn, name)
+        known = next(person for person in self.people() if person.name == name)
+        sources = self._db.conn.execute(
+            "select origin, space, seconds, made_at from voiceprints where person = ? order by id", (row,)
+        ).fetchall()
+        heard = self._db.conn.execute(
+            """select s.meeting || ':' || s.label from speakers s join meetings m on m.id = s.meeting
+               where s.person = ? order by m.started_at, s.meeting, s.position""",
+            (row,),
+        ).fetchall()
+        return (
+            known,
+            tuple(Source(r[0], r[1], r[2], datetime.fromisoformat(r[3])) for r in sources),
+            tuple(r[0] for r in heard),
+        )
+
+    def enrolled(self, space: str | None = None) -> tuple[Voiceprint, ...]:
+        """Prints of everybody who agrees to a voiceprint and does not refuse to be named: one a source."""
+        from meetsense.store import voices
+
+        return voices.enrolled(self._db.conn, space)
+
+    def may_enrol(self, person: str) -> None:
+        """Raise StoreError, which says what to do, when a person has not agreed to a voiceprint."""
+        from meetsense.store import voices
+
+        found = self._db.conn.execute("select id from people where name = ?", (person,)).fetchone()
+        if found is None or not voices.agreed_to_voiceprint(self._db.conn, int(found[0])):
+            raise StoreError(
+                f"{person!r} has not agreed to a voiceprint; when they do: "
+                f"meetsense consent grant {shlex.quote(person)} voiceprint --basis TEXT"
+            )
+
+    def enrol(
+        self, person: str, prints: Sequence[Voiceprint], origin: str, *, source: tuple[str, str] | None = None
+    ) -> None:
+        """Add prints to a person's voiceprint; ``source``: the meeting and label that they are of, if any.
+
+        A print of the same source is replaced, whosever it was. Raises StoreError when the person has not
+        agreed to a voiceprint; their last statement counts.
+        """
+        from meetsense.store import voices
+
+        with _translated(self.path), self._db.atomic():
+            self.may_enrol(person)
+            row = voices.person_row(self._db.conn, person)
+            for voiceprint in prints:
+                voices.add_print(self._db.conn, row, voiceprint, origin, source, datetime.now(UTC))
+
+    def correct(self, meeting: str, label: str, person: str | None, judge: Judge) -> Correction:
+        """A voice of a meeting is this person's, or, with None, nobody's that is known.
+
+        The voice gets the name, unless the person refuses to be named. Its print, where one is kept, is taken
+        from whomever had it and added to the person's voiceprint if they are enrolled and agree, else
+        dropped. Meetings recognised through a voiceprint that thereby changed are judged again by ``judge``
+        from the kept prints: those that are unknown now lose the name. All of it in one transaction. Raises
+        StoreError.
+        """
+        from meetsense.store import voices
+
+        meeting = self.resolve(meeting)
+        with _translated(self.path), self._db.atomic():
+            done = voices.correct(self._db.conn, meeting, label, person, judge, datetime.now(UTC))
+        self._scrub()
+        return done
+
+    def forget_person(self, name: str) -> None:
+        """Delete a person: agreements, voiceprint, and their name in every meeting, whose labels stay.
+
+        Nothing of it is left in the file. Raises StoreError.
+        """
+        from meetsense.store import voices
+
+        with _translated(self.path), self._db.atomic():
+            voices.forget_person(self._db.conn, name)
+        self._scrub()
+
+    def _scrub(self) -> None:
+        """Rewrite the file without what was deleted, and empty the log that still holds it."""
+        with _translated(self.path):
+            self._db.conn.execute("vacuum")
+            busy, *_ = self._db.conn.execute("pragma wal_checkpoint(truncate)").fetchone()
+        if busy:
+            raise StoreError(
+                f"{self.path}: done, but the log beside it still holds what was deleted until the other "
+                "program that has the database open closes it"
+            )
 
     def load(self, meeting: str) -> Analysis:
         """A meeting by its id, or by a beginning of the id that only it has. Raises StoreError."""

@@ -217,3 +217,70 @@ def m001_meetings(db: Database) -> None:
     db.table("utterances").enable_fts(
         ["text"], tokenize="unicode61 remove_diacritics 2", create_triggers=True
     )
+
+
+VOICES = """
+create table voiceprints (
+  id integer primary key,
+  person integer not null references people(id) on delete cascade,
+  space text not null,
+  seconds real not null check (seconds > 0),
+  vector blob not null,
+  meeting text references meetings(id) on delete set null,
+  label text,
+  origin text not null,
+  made_at text not null
+) strict;
+create index voiceprints_person on voiceprints(person, space);
+create index voiceprints_meeting on voiceprints(meeting, label);
+
+create table recognitions (
+  speaker integer primary key references speakers(id) on delete cascade,
+  person integer not null references people(id) on delete cascade,
+  position integer not null,
+  probability real not null check (probability between 0 and 1),
+  space text not null,
+  seconds real not null check (seconds > 0),
+  vector blob not null
+) strict;
+create index recognitions_person on recognitions(person);
+
+create view enrolments as
+  select p.name, v.space, v.seconds, v.origin, v.made_at
+  from voiceprints v
+  join people p on p.id = v.person
+  order by p.name, v.made_at, v.id;
+
+create view known_again as
+  select p.name, m.title as meeting, m.started_at, s.label as speaker, r.probability, r.seconds,
+         s.meeting as meeting_id
+  from recognitions r
+  join speakers s on s.id = r.speaker
+  join meetings m on m.id = s.meeting
+  join people p on p.id = r.person
+  order by m.started_at, s.meeting, r.position;
+"""
+
+PARKED = """
+create table parked (
+  meeting text primary key,
+  title text not null,
+  reason text not null,
+  parked_at text not null
+) strict;
+"""
+
+
+@migrations()
+def m002_voiceprints(db: Database) -> None:
+    """Voiceprints of people who enrolled, and whom they were known again as. A meeting that is deleted or
+    analysed again leaves a print that was enrolled from it, whose origin is told in words."""
+    for statement in _statements(VOICES):
+        db.execute(statement)
+
+
+@migrations()
+def m003_parked(db: Database) -> None:
+    """Meetings whose analysis was ended; none of them need be in ``meetings``."""
+    for statement in _statements(PARKED):
+        db.execute(statement)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import struct
 from collections import defaultdict
 from datetime import datetime
 
@@ -18,12 +19,14 @@ from meetsense.values import (
     LedgerRole,
     Measure,
     Meeting,
+    Recognised,
     Span,
     Speaker,
     Subject,
     SubjectKind,
     Turn,
     Utterance,
+    Voiceprint,
     Word,
 )
 
@@ -48,6 +51,7 @@ def read(conn: sqlite3.Connection, meeting: str) -> Analysis:
             row[0]
             for row in conn.execute("select text from notes where meeting = ? order by position", (meeting,))
         ),
+        recognised=_recognised(conn, meeting),
     )
 
 
@@ -59,6 +63,24 @@ def _speakers(conn: sqlite3.Connection, meeting: str) -> tuple[Speaker, ...]:
         (meeting,),
     )
     return tuple(Speaker(*row) for row in rows)
+
+
+def _recognised(conn: sqlite3.Connection, meeting: str) -> tuple[Recognised, ...]:
+    rows = conn.execute(
+        """select s.label, r.probability, p.name, r.space, r.vector, r.seconds
+           from recognitions r join speakers s on s.id = r.speaker join people p on p.id = r.person
+           where s.meeting = ? order by r.position""",
+        (meeting,),
+    )
+    return tuple(
+        Recognised(label, probability, Voiceprint(name, space, vector_of(blob), seconds))
+        for label, probability, name, space, blob, seconds in rows
+    )
+
+
+def vector_of(blob: bytes) -> tuple[float, ...]:
+    """A vector from its little-endian doubles."""
+    return struct.unpack(f"<{len(blob) // 8}d", blob)
 
 
 def _turns(conn: sqlite3.Connection, meeting: str) -> tuple[Turn, ...]:

@@ -4,23 +4,35 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 
-from meetsense.store import ROSTER_BASIS
+from meetsense.store import ROSTER_BASIS, voices
 from meetsense.values import Agreement, Analysis, Measure, Participant, Roster, Speaker
 
 Ids = Mapping[str, int]
 """Speaker label to row."""
 
 
-def write(conn: sqlite3.Connection, analysis: Analysis, roster: Roster, now: datetime) -> None:
-    """Replace a meeting's rows by those of an analysis."""
+def write(conn: sqlite3.Connection, analysis: Analysis, roster: Roster, now: datetime) -> bool:
+    """Replace a meeting's rows by those of an analysis: whether the roster ended a consent to a voiceprint.
+
+    Somebody whose enrolment ended while the meeting was analysed is not known again in it.
+    """
     meeting = analysis.meeting.id
     conn.execute("delete from meetings where id = ?", (meeting,))
+    conn.execute("delete from parked where meeting = ?", (meeting,))
     _meeting(conn, analysis, now)
-    for participant in roster.participants:
-        _participant(conn, meeting, participant, now)
-    speakers = _speakers(conn, meeting, analysis.speakers, roster)
+    withdrawn = [_participant(conn, meeting, participant, now) for participant in roster.participants]
+    heard = [voice for voice in analysis.recognised if voice.heard.vector]  # a document has none
+    kept = [voice for voice in heard if voices.is_enrolled(conn, voice.heard.person)]
+    gone = {voice.label: voice.heard.person for voice in heard if voice not in kept}
+    named = [
+        replace(s, name=None) if s.name and gone.get(s.label) == s.name else s for s in analysis.speakers
+    ]
+    speakers = _speakers(conn, meeting, named)
+    for position, voice in enumerate(kept):
+        voices.keep_recognition(conn, speakers[voice.label], position, voice)
     conn.executemany(
         'insert into turns (meeting, speaker, start, "end") values (?, ?, ?, ?)',
         ((meeting, speakers[t.speaker], t.span.start, t.span.end) for t in analysis.turns),
@@ -36,6 +48,7 @@ def write(conn: sqlite3.Connection, analysis: Analysis, roster: Roster, now: dat
         "insert into notes (meeting, position, text) values (?, ?, ?)",
         ((meeting, i, note) for i, note in enumerate(analysis.notes)),
     )
+    return any(withdrawn)
 
 
 def _meeting(conn: sqlite3.Connection, analysis: Analysis, now: datetime) -> None:
@@ -59,44 +72,26 @@ def _meeting(conn: sqlite3.Connection, analysis: Analysis, now: datetime) -> Non
     )
 
 
-def _named(conn: sqlite3.Connection, table: str, name: str) -> int:
-    """Row of a person or a role, made if there is none."""
-    conn.execute(f"insert or ignore into {table} (name) values (?)", (name,))  # noqa: S608
-    return int(conn.execute(f"select id from {table} where name = ?", (name,)).fetchone()[0])  # noqa: S608
-
-
-def _participant(conn: sqlite3.Connection, meeting: str, participant: Participant, now: datetime) -> None:
-    person = _named(conn, "people", participant.name)
-    role = _named(conn, "roles", participant.role) if participant.role else None
+def _participant(conn: sqlite3.Connection, meeting: str, participant: Participant, now: datetime) -> bool:
+    """Record who was invited and what they agree to: whether they agree to a voiceprint no longer."""
+    person = voices.row_of(conn, "people", participant.name)
+    role = voices.row_of(conn, "roles", participant.role) if participant.role else None
     conn.execute(
         "insert into participations (meeting, person, role, label, voice) values (?, ?, ?, ?, ?)",
         (meeting, person, role, participant.label, participant.voice),
     )
-    if participant.agreed is not None:
-        for purpose in Agreement:
-            _agreement(conn, person, purpose, purpose in participant.agreed, now)
+    agreed = participant.agreed
+    if agreed is None:
+        return False
+    changed = {p: voices.state(conn, person, p, p in agreed, ROSTER_BASIS, now) for p in Agreement}
+    return changed[Agreement.VOICEPRINT] and Agreement.VOICEPRINT not in agreed
 
 
-def _agreement(
-    conn: sqlite3.Connection, person: int, purpose: Agreement, agreed: bool, now: datetime
-) -> None:
-    """Record what a person states, when it differs from what they last stated."""
-    last = conn.execute(
-        "select agreed from agreements where person = ? and purpose = ? order by id desc limit 1",
-        (person, purpose),
-    ).fetchone()
-    if last is None or bool(last[0]) != agreed:
-        conn.execute(
-            "insert into agreements (person, purpose, agreed, stated_at, basis) values (?, ?, ?, ?, ?)",
-            (person, purpose, int(agreed), now.isoformat(timespec="seconds"), ROSTER_BASIS),
-        )
-
-
-def _speakers(conn: sqlite3.Connection, meeting: str, speakers: Sequence[Speaker], roster: Roster) -> Ids:
+def _speakers(conn: sqlite3.Connection, meeting: str, speakers: Sequence[Speaker]) -> Ids:
     ids = {}
     for position, speaker in enumerate(speakers):
-        person = _named(conn, "people", speaker.name) if speaker.name else None
-        role = _named(conn, "roles", speaker.role) if speaker.role else None
+        person = voices.row_of(conn, "people", speaker.name) if speaker.name else None
+        role = voices.row_of(conn, "roles", speaker.role) if speaker.role else None
         cursor = conn.execute(
             "insert into speakers (meeting, position, label, person, role) values (?, ?, ?, ?, ?)",
             (meeting, position, speaker.label, person, role),

@@ -1,0 +1,318 @@
+"""``meetsense people`` and ``meetsense consent``: who is known, by what voice, and what they agreed to."""
+
+from __future__ import annotations
+
+import hashlib
+import json as json_text
+from dataclasses import asdict
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from meetsense.cli.common import database_options, settings_of
+from meetsense.errors import MeetsenseError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import datetime
+
+    from meetsense.config import Settings
+    from meetsense.review import Ears
+    from meetsense.store import Statement, Store
+    from meetsense.values import Voiceprint
+
+PURPOSES = ("recording", "transcription", "named", "voiceprint", "weekly_mail", "cli_review")
+
+
+def _settings(config: Path | None) -> Settings:
+    """Settings by ``--config`` of a command, or of the group before it."""
+    return settings_of(config or _of_group("config"))
+
+
+def _of_group(option: str) -> Path | None:
+    parent = click.get_current_context().parent
+    given: Path | None = parent.params.get(option) if parent else None
+    return given
+
+
+def _open(db: Path | None, config: Path | None, *, create: bool = False) -> Store:
+    from meetsense.store import Store
+
+    return Store(db or _of_group("db") or _settings(config).database, create=create)
+
+
+def _print_json(value: object) -> None:
+    click.echo(json_text.dumps(value, ensure_ascii=False, indent=1, default=str))
+
+
+def _row(value: Any) -> dict[str, Any]:
+    """A frozen value as a row for JSON; dates as ISO text."""
+    return {key: _plain(item) for key, item in asdict(value).items()}
+
+
+def _plain(item: object) -> object:
+    return item.isoformat() if hasattr(item, "isoformat") else item
+
+
+def _day(moment: datetime) -> str:
+    return moment.astimezone().strftime("%Y-%m-%d")
+
+
+def _split(text: str) -> tuple[str, str]:
+    """MEETING:SPEAKER. Raises MeetsenseError."""
+    meeting, colon, label = text.partition(":")
+    if not (meeting and colon and label):
+        raise MeetsenseError(
+            f"{text}: neither a file nor MEETING:SPEAKER, such as 0123456789ab:S1; see: meetsense meetings"
+        )
+    return meeting, label
+
+
+def _ears(settings: Settings) -> Callable[[], Ears]:
+    from meetsense import review
+
+    return partial(review.open_ears, settings.models, settings.pyannote_mode, settings.threads)
+
+
+@click.group()
+@database_options
+def people(db: Path | None, config: Path | None) -> None:
+    """Who is known and whose voice is enrolled; enrol, correct, delete.
+
+    A voiceprint is kept of nobody who has not agreed to it: see meetsense consent.
+    """
+
+
+@people.command("list")
+@click.option("--json", is_flag=True, help="Print JSON.")
+@database_options
+def list_people(json: bool, db: Path | None, config: Path | None) -> None:
+    """Everybody the database knows by name."""
+    from meetsense.report.escape import clean
+
+    with _open(db, config) as store:
+        known = store.people()
+    if json:
+        _print_json([_row(person) for person in known])
+        return
+    for person in known:
+        voice = f"voice enrolled, {person.seconds:.0f} s" if person.prints else "no voiceprint"
+        click.echo(
+            f"{clean(person.name)}  {voice}; in {person.meetings} meetings, {person.known_again} by voice"
+        )
+
+
+@people.command()
+@click.argument("name")
+@click.option("--json", is_flag=True, help="Print JSON.")
+@database_options
+def show(name: str, json: bool, db: Path | None, config: Path | None) -> None:
+    """What is kept of a person: agreements, where their voiceprint comes from, meetings."""
+    from meetsense.report.escape import clean
+
+    with _open(db, config) as store:
+        known, sources, voices = store.person(name)
+        said = store.statements(name)
+    if json:
+        lists = {"voiceprint": sources, "agreements": said}
+        rows = {key: [_row(value) for value in values] for key, values in lists.items()}
+        _print_json({**_row(known), **rows, "speakers": voices})
+        return
+    click.echo(clean(known.name))
+    for source in sources:
+        told = f"{source.seconds:.0f} s from {clean(source.origin)}, {_day(source.made_at)}"
+        click.echo(f"  voiceprint: {told}, {clean(source.space)}")
+    for statement in said:
+        _print_statement(statement)
+    for voice in voices:
+        click.echo(f"  speaks as {clean(voice)}")
+
+
+@people.command()
+@click.argument("name")
+@click.option(
+    "--from",
+    "source",
+    required=True,
+    metavar="MEETING:SPEAKER|FILE",
+    help="A speaker of a stored meeting, or a recording of this person alone.",
+)
+@click.option("--audio", type=click.Path(path_type=Path), help="The recording of that meeting.")
+@database_options
+def enrol(name: str, source: str, audio: Path | None, db: Path | None, config: Path | None) -> None:
+    """Keep what NAME's voice sounds like, so that later meetings know it again.
+
+    NAME must have agreed: meetsense consent grant NAME voiceprint --basis TEXT. It takes 30 s of their
+    speech. Voiceprints of meetings aren't kept, so that a speaker of a meeting is heard again in its
+    recording: name it with --audio. Enrolling once more adds to the voiceprint.
+    """
+    from meetsense import review
+
+    settings = _settings(config)
+    file = Path(source)
+    if audio is not None and file.is_file():
+        raise click.UsageError("--audio goes with --from MEETING:SPEAKER")
+    review.need_voiceprints(settings.models)
+    with _open(db, config) as store:
+        store.may_enrol(name)
+        if file.is_file():
+            made = review.voice_of_file(review.listen(file, _ears(settings)), name)
+            store.enrol(name, [made], file.name)
+        else:
+            meeting, label = _split(source)
+            meeting = store.resolve(meeting)
+            made = _of_speaker(store, meeting, label, name, audio, _ears(settings))
+            store.enrol(name, [made], f"{meeting}:{label}", source=(meeting, label))
+    click.echo(f"enrolled {name} from {source}: {made.seconds:.0f} s of speech", err=True)
+
+
+def _of_speaker(
+    store: Store, meeting: str, label: str, name: str, audio: Path | None, ears: Callable[[], Ears]
+) -> Voiceprint:
+    """The print of a speaker of a stored meeting, heard again in its recording."""
+    from meetsense import review
+
+    analysis = store.load(meeting)
+    if label not in {speaker.label for speaker in analysis.speakers}:
+        raise MeetsenseError(f"meeting {meeting} has no speaker {label!r}; see: meetsense show {meeting}")
+    if audio is None:
+        raise MeetsenseError(
+            f"voiceprints of meetings aren't kept, so {label} must be heard again: "
+            "name the meeting's recording with --audio FILE"
+        )
+    try:
+        with audio.open("rb") as stream:
+            digest = hashlib.file_digest(stream, "sha256").hexdigest()
+    except OSError as error:
+        raise MeetsenseError(f"{audio}: cannot be read ({error.strerror})") from None
+    if not digest.startswith(meeting):
+        raise MeetsenseError(f"{audio}: is not the recording of meeting {meeting}; its id is another")
+    return review.voice_of_speaker(review.listen(audio, ears), analysis.turns, label, name)
+
+
+@people.command()
+@click.argument("source", metavar="MEETING:SPEAKER")
+@click.argument("name", required=False)
+@click.option("--nobody", is_flag=True, help="It is nobody's that is known: take the name away.")
+@database_options
+def correct(source: str, name: str | None, nobody: bool, db: Path | None, config: Path | None) -> None:
+    """Say whose a voice is: that meeting, voiceprints and what was recognised by them follow."""
+    from meetsense import review
+    from meetsense.report.escape import clean
+
+    if nobody == (name is not None):
+        raise click.UsageError("say NAME or --nobody")
+    meeting, label = _split(source)
+    settings = _settings(config)
+    with _open(db, config) as store:
+        done = review.correct(store, meeting, label, name, _ears(settings))
+    result = done.correction
+    if result.name:
+        click.echo(f"{clean(source)} is {clean(result.name)}", err=True)
+    else:
+        refused = f": {clean(name)} does not agree to be named" if name else ""
+        click.echo(f"{clean(source)} has no name now{refused}", err=True)
+    if result.print_moved and name:
+        click.echo(f"its sound was added to the voiceprint of {clean(name)}", err=True)
+    if done.undone:
+        click.echo(
+            f"{result.reconsidered} other recognitions rest on it and keep their names: {clean(done.undone)}",
+            err=True,
+        )
+    elif result.reconsidered:
+        click.echo(f"{result.reconsidered} other recognitions were judged again", err=True)
+    for other, speaker in result.unnamed:
+        click.echo(f"unknown now: {clean(other)}:{clean(speaker)}", err=True)
+
+
+@people.command()
+@click.argument("name")
+@click.option("--yes", is_flag=True, help="Don't ask.")
+@database_options
+def delete(name: str, yes: bool, db: Path | None, config: Path | None) -> None:
+    """Forget a person: agreements, voiceprint, and their name in every meeting.
+
+    What was said stays, under the label of the voice. A label or an utterance that is their name stays as
+    well.
+    """
+    with _open(db, config) as store:
+        known, _, _ = store.person(name)
+        if not yes:
+            click.confirm(f"Forget {name}, named in {known.meetings} meetings?", abort=True, err=True)
+        store.forget_person(name)
+    click.echo(f"{name} is forgotten", err=True)
+
+
+@click.group()
+@database_options
+def consent(db: Path | None, config: Path | None) -> None:
+    """What people agreed to: grant, withdraw, show.
+
+    Purposes: recording, transcription, named, voiceprint, weekly_mail, cli_review. The last statement counts;
+    none is deleted before the person is.
+    """
+
+
+@consent.command()
+@click.argument("name")
+@click.argument("purpose", type=click.Choice(PURPOSES))
+@click.option("--basis", required=True, help="On what this rests, such as: signed form, 23 November.")
+@database_options
+def grant(name: str, purpose: str, basis: str, db: Path | None, config: Path | None) -> None:
+    """Record that NAME agrees to a purpose."""
+    if not name.strip() or not basis.strip():
+        raise MeetsenseError("NAME and --basis must be text that isn't empty")
+    _state(name.strip(), purpose, True, basis.strip(), db, config)
+
+
+@consent.command()
+@click.argument("name")
+@click.argument("purpose", type=click.Choice(PURPOSES))
+@click.option("--basis", default="withdrawn on the command line", show_default=True, help="How it was said.")
+@database_options
+def withdraw(name: str, purpose: str, basis: str, db: Path | None, config: Path | None) -> None:
+    """Record that NAME no longer agrees.
+
+    To voiceprint: the voiceprint is deleted, with the names that rest on it. To named: the name goes from
+    every meeting.
+    """
+    _state(name.strip(), purpose, False, basis, db, config)
+
+
+def _state(name: str, purpose: str, agreed: bool, basis: str, db: Path | None, config: Path | None) -> None:
+    from meetsense.values import Agreement
+
+    with _open(db, config, create=agreed) as store:
+        changed = store.state(name, Agreement(purpose), agreed, basis)
+    does = "agrees" if agreed else "does not agree"
+    click.echo(f"{name} {does} to {purpose}" + ("" if changed else ", as before"), err=True)
+
+
+@consent.command("show")
+@click.argument("name", required=False)
+@click.option("--json", is_flag=True, help="Print JSON.")
+@database_options
+def show_consent(name: str | None, json: bool, db: Path | None, config: Path | None) -> None:
+    """Every statement, of everybody or of NAME, the last one last."""
+    from meetsense.report.escape import clean
+
+    with _open(db, config) as store:
+        found = store.statements(name)
+    if json:
+        _print_json([_row(statement) for statement in found])
+        return
+    person = None
+    for statement in found:
+        if statement.person != person:
+            person = statement.person
+            click.echo(clean(person))
+        _print_statement(statement)
+
+
+def _print_statement(statement: Statement) -> None:
+    from meetsense.report.escape import clean
+
+    does = "agrees to" if statement.agreed else "does not agree to"
+    click.echo(f"  {does} {statement.purpose}: {clean(statement.basis)}, {_day(statement.stated_at)}")
