@@ -47,6 +47,16 @@ class Simulated:
         return float(np.sum(np.log(b + 1) - np.log(np.linalg.det(pair)) / 2 - (together - apart) / 2))
 
 
+class Flattering(Plane):
+    """Takes everybody for more alike than they are."""
+
+    def __init__(self, extra: float) -> None:
+        self.extra = extra
+
+    def log_odds(self, one: Sequence[float], other: Sequence[float], /) -> float:
+        return super().log_odds(one, other) + self.extra
+
+
 def heard(*found: tuple[Sequence[float], float]) -> Diarization:
     """A recording of voices with a vector and seconds of speech each, one after another."""
     turns, start = [], 0.0
@@ -112,6 +122,37 @@ def test_a_print_is_judged_again_from_what_is_enrolled_now() -> None:
     assert judge_again(taken, Plane(), [known("Bo", 0.0, 0.0)]) is None
     assert judge_again(taken, Plane(), [known("Ada", 0.0, 0.0), known("Bo", 0.1, 0.0)]) is None
     assert judge_again(known("Ada", 0.0, 0.0, space="old@1"), Plane(), [known("Ada", 0.0, 0.0)]) is None
+
+
+def test_a_network_to_which_all_sound_alike_names_no_stranger() -> None:
+    ada = known("Ada", 1.0, 0.0, seconds=60.0)
+    strangers = heard(((0.5, 0.0), 60.0), ((0.3, 0.0), 60.0))
+    assert recognise(strangers, Flattering(60.0), [ada]) == ()
+    (voice,) = recognise(heard(((1.0, 0.0), 60.0), ((0.3, 0.0), 60.0)), Flattering(60.0), [ada])
+    assert voice.label == "S1"
+
+
+def test_people_who_enrolled_check_a_network_too() -> None:
+    ada, bo = known("Ada", 1.0, 0.0, seconds=60.0), known("Bo", 0.3, 0.0, seconds=60.0)
+    alone = heard(((2.0, 0.0), 60.0))
+    assert voices.excess(Flattering(60.0), (ada, bo)) > 0
+    assert len(recognise(alone, Flattering(60.0), [ada])) == 1  # nobody to compare with
+    assert recognise(alone, Flattering(60.0), [ada, bo]) == ()
+    assert judge_again(known("Ada", 2.0, 0.0, seconds=60.0), Flattering(60.0), [ada, bo]) is None
+
+
+@given(
+    st.lists(st.floats(0, 2), min_size=2, max_size=4),
+    st.lists(st.floats(0, 2), min_size=1, max_size=3),
+    st.floats(150, 400),
+)
+def test_how_much_a_network_flatters_makes_no_difference(
+    places: list[float], own: list[float], extra: float
+) -> None:
+    found = heard(*(((place, 0.0), 60.0) for place in places))
+    enrolled = [known(f"P{i}", place, 0.0, seconds=60.0) for i, place in enumerate(own)]
+    some, more = (recognise(found, Flattering(extra + shift), enrolled) for shift in (0.0, 100.0))
+    assert [(v.label, v.heard.person) for v in some] == [(v.label, v.heard.person) for v in more]
 
 
 vectors = st.lists(st.floats(0.1, 5), min_size=3, max_size=3).map(tuple)

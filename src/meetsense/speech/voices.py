@@ -1,13 +1,15 @@
 """Which voices of a recording are those of enrolled people: known again, or unknown.
 
 A network's :class:`~meetsense.speech.VoiceSpace` says by how much likelier one person made two voiceprints
-(the log-likelihood ratio of PLDA: Ioffe, Probabilistic linear discriminant analysis, ECCV 2006). Three things
-lie between that number and a name:
+(the log-likelihood ratio of PLDA: Ioffe, Probabilistic linear discriminant analysis, ECCV 2006). Four
+things lie between that number and a name:
 
 - Calibration. PLDA takes every print for one of long speech, so that on short speech it is too sure. The
   ratio is scaled by a function of the speech behind both prints, as quality measures do (Mandasari, Saeidi,
   McLaren and van Leeuwen, Quality measure functions for calibration of speaker recognition systems in
   various duration conditions, IEEE TASLP 21(11), 2013); see :func:`calibrated`.
+- A check on people who are known to differ: voices of one recording, people who enrolled. What the network
+  holds for one person there is taken off everywhere; see :func:`excess`.
 - The prior that a voice is nobody's who enrolled, and Bayes' rule; see :func:`probabilities`.
 - A threshold and a lead over the second best; what reaches neither is unknown.
 
@@ -21,6 +23,7 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from itertools import combinations
 
 import numpy as np
 from numpy.typing import NDArray
@@ -130,6 +133,18 @@ def clear(ratios: Floats) -> NDArray[np.bool_]:
     return leads
 
 
+def excess(space: VoiceSpace, *groups: Sequence[Voiceprint]) -> float:
+    """By how much (log-odds) a network takes people who are known to differ for one; at least 0.
+
+    The prints of a group are of different people. Their likelihood ratio should be far below 1. In a room or
+    on a microphone that a network's PLDA was not made for, everybody sounds alike to it; then the most alike
+    pair says how alike strangers are here. 0 where no group has two prints: then nothing can be checked.
+    Raises EngineError.
+    """
+    pairs = (pair for group in groups for pair in combinations(group, 2))
+    return max(0.0, *(_ratio(space, one, other) for one, other in pairs), 0.0)
+
+
 def recognise(
     diarization: Diarization, space: VoiceSpace, enrolled: Sequence[Voiceprint]
 ) -> tuple[Recognised, ...]:
@@ -143,6 +158,7 @@ def recognise(
     if not people or not heard:
         return ()
     ratios = np.array([[_ratio(space, voice, person) for person in people] for voice in heard.values()])
+    ratios -= excess(space, tuple(heard.values()), people)
     chances, leads = probabilities(ratios), clear(ratios)
     found = []
     for i, (label, voice) in enumerate(heard.items()):
@@ -161,7 +177,7 @@ def judge_again(heard: Voiceprint, space: VoiceSpace, enrolled: Sequence[Voicepr
     people = one_each(enrolled, space.space)
     if heard.space != space.space or heard.person not in {person.person for person in people}:
         return None
-    ratios = np.array([[_ratio(space, heard, person) for person in people]])
+    ratios = np.array([[_ratio(space, heard, person) for person in people]]) - excess(space, people)
     k = next(k for k, person in enumerate(people) if person.person == heard.person)
     chance = float(probabilities(ratios)[0, k])
     return chance if chance >= SURE and clear(ratios)[0, k] else None
