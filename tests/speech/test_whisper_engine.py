@@ -24,6 +24,8 @@ from meetsense.errors import EngineError
 from meetsense.speech.directory import BUNDLED
 from meetsense.speech.shelf import File, Installed, Kind, Pin, write_record
 from meetsense.speech.whisper import Mode, WhisperTranscriber, engine, machine
+from meetsense.speech.whisper.engine import Listening
+from meetsense.speech.whisper.filters import COMPRESSION
 from meetsense.speech.whisper.folder import Shape, inspect
 from meetsense.speech.whisper.language import hear, samples_of_speech, whisper_code
 from meetsense.speech.whisper.machine import Gpu, Machine, free_memory, physical_cores, probe
@@ -527,13 +529,12 @@ def test_the_model_is_loaded_once(built: Callable[..., Path], monkeypatch: pytes
     assert model.transcribe(meeting(), SPEECH) == first
 
 
-@pytest.mark.parametrize("mode", [Mode.SEQUENTIAL, Mode.BATCHED])
-def test_unsure_decoding_is_deterministic(built: Callable[..., Path], mode: Mode) -> None:
-    """faster-whisper's default would draw at random where a window's words are this unsure."""
-    model = opened(built("narrow", Script(TEXT, strength=0.35)), mode=mode)
-    assert model.transcribe(meeting(), SPEECH, language="en") == model.transcribe(
-        meeting(), SPEECH, language="en"
-    )
+def test_nothing_is_drawn_at_random(built: Callable[..., Path]) -> None:
+    """Left to itself faster-whisper listens to a loop again at higher temperatures, each time otherwise."""
+    model = opened(built("narrow", Script(TEXT, strength=0.35)))
+    raw = model._decode(meeting(), Listening("en", Mode.SEQUENTIAL), lambda _: None)
+    assert raw[0].compression_ratio > COMPRESSION  # what it would be listened to again for
+    assert {segment.temperature for segment in raw} == {0.0}
 
 
 def test_both_modes_say_the_same_and_tell_progress(built: Callable[..., Path]) -> None:

@@ -139,6 +139,65 @@ def test_who_refuses_to_be_named_is_not_known_again(store: Store) -> None:
     store.state("Ada", Agreement.NAMED, False, "withdrawn")
     assert store.enrolled() == ()
     assert names(store, 1) == [None, None]
+    assert store.load(id_of(1)).recognised == ()
+    assert [(p.name, p.known_again) for p in store.people()] == [("Ada", 0)]
+    assert count(store, "known_again") == 0
+    assert packed(HEARD) not in bytes_of(store)
+
+
+def of_another_name() -> tuple[Analysis, Roster]:
+    """Meeting 1, whose roster gives the enrolled voice Adalbertina the name Bo."""
+    known = meeting(1, ("S1", "Adalbertina"))
+    roster = Roster((Participant("Bo", None, None, "Adalbertina"),))
+    return replace(known, speakers=(Speaker("S1", "Bo"), Speaker("S2"))), roster
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_a_name_that_a_roster_gives_a_voice_goes_with_the_voiceprint(store: Store, when: str) -> None:
+    enrol(store, "Adalbertina")
+    if when == "after":
+        store.save(*of_another_name())
+        assert names(store, 1) == ["Bo", None]
+    store.state("Adalbertina", Agreement.VOICEPRINT, False, "withdrawn")
+    if when == "before":
+        store.save(*of_another_name())
+    assert names(store, 1) == [None, None]
+
+
+def test_a_name_that_a_roster_gives_a_label_stays(store: Store) -> None:
+    analysis, _ = of_another_name()
+    store.save(analysis, Roster((Participant("Bo", None, "S1"),)))
+    assert names(store, 1) == ["Bo", None]
+
+
+def test_forgetting_reaches_a_voice_that_a_roster_names(store: Store) -> None:
+    enrol(store, "Adalbertina")
+    store.save(*of_another_name())
+    store.forget_person("Adalbertina")
+    assert names(store, 1) == [None, None]
+    assert b"Adalbertina" not in bytes_of(store)
+
+
+def test_a_deletion_that_cannot_rewrite_the_file_says_that_it_is_done(store: Store) -> None:
+    enrol(store, "Ada")
+    enrol(store, "Bo", (1.5,), "b.wav")
+    store._db.conn.execute("pragma busy_timeout = 50")
+    with sqlite3.connect(store.path) as other:
+        scrub = store._scrub
+
+        def while_another_writes() -> None:
+            other.execute("begin immediate")
+            scrub()
+
+        store._scrub = while_another_writes  # type: ignore[method-assign]
+        with pytest.raises(StoreError, match=r"done, but .* \(another program is writing\)"):
+            store.forget_person("Ada")
+        other.rollback()
+        store._scrub = scrub  # type: ignore[method-assign]
+    other.close()
+    assert [person.name for person in store.people()] == ["Bo"]
+    store.forget_person("Bo")
+    assert packed(ENROLLED) not in bytes_of(store)
 
 
 @pytest.mark.parametrize("how", ["withdraw", "roster", "forget"])
@@ -180,17 +239,28 @@ def test_forgetting_leaves_labels_and_words_but_no_name(store: Store) -> None:
         store.forget_person("Adalbertina")
 
 
-def test_an_enrolment_outlives_its_meeting(store: Store) -> None:
-    store.save(meeting(1))
+@pytest.mark.parametrize(("diarizer", "left"), [("a@1", id_of(1)), ("b@1", None)])
+def test_an_enrolment_outlives_its_meeting(store: Store, diarizer: str, left: str | None) -> None:
+    before, after = (replace(meeting(1), engines=Engines(diarizer=name)) for name in ("a@1", diarizer))
+    store.save(before)
     agree(store, "Ada")
     store.enrol("Ada", [Voiceprint("Ada", "x@1", ENROLLED, 60.0)], "m:S1", source=(id_of(1), "S1"))
-    store.save(meeting(1))
+    store.save(after)
     assert [p.vector for p in store.enrolled()] == [ENROLLED]
     assert store.person("Ada")[1][0].origin == "m:S1"
     with sqlite3.connect(store.path) as conn:
         assert conn.execute("pragma foreign_key_check").fetchall() == []
-        assert conn.execute("select meeting from voiceprints").fetchall() == [(None,)]
+        assert conn.execute("select meeting from voiceprints").fetchall() == [(left,)]
     conn.close()
+
+
+def test_a_correction_after_a_second_analysis_takes_a_wrong_enrolment_back(store: Store) -> None:
+    store.save(meeting(1))
+    agree(store, "Ada")
+    store.enrol("Ada", [Voiceprint("Ada", "x@1", ENROLLED, 60.0)], "m:S1", source=(id_of(1), "S1"))
+    store.save(meeting(1))
+    store.correct(id_of(1), "S1", "Bo", same)
+    assert store.enrolled() == ()
 
 
 def test_consent_that_ended_while_a_meeting_was_analysed_ends_it_there(store: Store) -> None:

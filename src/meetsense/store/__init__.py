@@ -293,9 +293,16 @@ class Store:
 
     def _scrub(self) -> None:
         """Rewrite the file without what was deleted, and empty the log that still holds it."""
-        with _translated(self.path):
+        try:
             self._db.conn.execute("vacuum")
             busy, *_ = self._db.conn.execute("pragma wal_checkpoint(truncate)").fetchone()
+        except sqlite3.Error as error:
+            if (why := _reason(error)) is None:
+                raise
+            raise StoreError(
+                f"{self.path}: done, but the file may still hold what was deleted, until a later deletion or "
+                f"correction rewrites it ({why.partition(';')[0]})"
+            ) from error
         if busy:
             raise StoreError(
                 f"{self.path}: done, but the log beside it still holds what was deleted until the other "

@@ -62,7 +62,7 @@ def state(
     """Record what a person states, when it differs from what they last stated: whether it did.
 
     Who no longer agrees to a voiceprint loses theirs; who no longer agrees to be named, their name in
-    history.
+    history and the record of having been known again.
     """
     if stated(conn, person, purpose) == agreed:
         return False
@@ -73,6 +73,7 @@ def state(
     if not agreed and purpose is Agreement.VOICEPRINT:
         forget_prints(conn, person)
     if not agreed and purpose is Agreement.NAMED:
+        _forget_recognitions(conn, person)
         conn.execute("update speakers set person = null where person = ?", (person,))
     return True
 
@@ -80,10 +81,15 @@ def state(
 def forget_prints(conn: sqlite3.Connection, person: int) -> None:
     """Delete a person's voiceprints, and the names that rest on them."""
     conn.execute("delete from voiceprints where person = ?", (person,))
+    _forget_recognitions(conn, person)
+
+
+def _forget_recognitions(conn: sqlite3.Connection, person: int) -> None:
+    """Delete where a person was known again, and the names it gave: a roster may give a voice another one."""
     conn.execute(
         """update speakers set person = null
-           where person = ? and id in (select speaker from recognitions where person = ?)""",
-        (person, person),
+           where id in (select speaker from recognitions where person = ?)""",
+        (person,),
     )
     conn.execute("delete from recognitions where person = ?", (person,))
 
@@ -243,6 +249,8 @@ def forget_person(conn: sqlite3.Connection, name: str) -> None:
     conn.execute(
         "delete from notes where instr(text, 'The roster names the enrolled voice ' || ? || ',') = 1", (name,)
     )
+    forget_prints(conn, person)
+    conn.execute("update participations set voice = null where voice = ?", (name,))
     conn.execute("delete from people where id = ?", (person,))
 
 

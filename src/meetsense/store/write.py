@@ -20,17 +20,23 @@ def write(conn: sqlite3.Connection, analysis: Analysis, roster: Roster, now: dat
     Somebody whose enrolment ended while the meeting was analysed is not known again in it.
     """
     meeting = analysis.meeting.id
+    enrolments = _enrolments(conn, analysis)
     conn.execute("delete from meetings where id = ?", (meeting,))
     conn.execute("delete from parked where meeting = ?", (meeting,))
     _meeting(conn, analysis, now)
     withdrawn = [_participant(conn, meeting, participant, now) for participant in roster.participants]
     heard = [voice for voice in analysis.recognised if voice.heard.vector]  # a document has none
     kept = [voice for voice in heard if voices.is_enrolled(conn, voice.heard.person)]
-    gone = {voice.label: voice.heard.person for voice in heard if voice not in kept}
+    gone = {voice.label for voice in heard if voice not in kept}
     named = [
-        replace(s, name=None) if s.name and gone.get(s.label) == s.name else s for s in analysis.speakers
+        replace(s, name=None) if s.label in gone and roster.by_label(s.label) is None else s
+        for s in analysis.speakers
     ]
     speakers = _speakers(conn, meeting, named)
+    conn.executemany(
+        "update voiceprints set meeting = ? where id = ?",
+        ((meeting, print_) for print_, label in enrolments if label in speakers),
+    )
     for position, voice in enumerate(kept):
         voices.keep_recognition(conn, speakers[voice.label], position, voice)
     conn.executemany(
@@ -49,6 +55,19 @@ def write(conn: sqlite3.Connection, analysis: Analysis, roster: Roster, now: dat
         ((meeting, i, note) for i, note in enumerate(analysis.notes)),
     )
     return any(withdrawn)
+
+
+def _enrolments(conn: sqlite3.Connection, analysis: Analysis) -> list[tuple[int, str]]:
+    """Row and label of the prints enrolled from a meeting whose labels mean the same in its new analysis.
+
+    Another diarizer may number the voices otherwise: then nobody can say whose print it was.
+    """
+    rows = conn.execute(
+        """select v.id, v.label from voiceprints v join meetings m on m.id = v.meeting
+           where m.id = ? and m.diarizer is ?""",
+        (analysis.meeting.id, analysis.engines.diarizer),
+    )
+    return [(int(print_), str(label)) for print_, label in rows]
 
 
 def _meeting(conn: sqlite3.Connection, analysis: Analysis, now: datetime) -> None:
