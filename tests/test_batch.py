@@ -247,11 +247,13 @@ def test_nothing_is_left_of_an_interrupted_parent(
 ) -> None:
     note = tmp_path / "note"
     code = f"""
+import signal
 from functools import partial
 from pathlib import Path
 from meetsense.batch import Limits, analyse_apart
 from meetsense.pipeline import Request
 from tests import hostile
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs start with it ignored
 toolbox = partial(hostile.toolbox, "litter", {str(note)!r})
 analyse_apart(Path({str(sound)!r}), toolbox, Request(), limits=Limits(10**9, 1000))
 """
@@ -261,7 +263,10 @@ analyse_apart(Path({str(sound)!r}), toolbox, Request(), limits=Limits(10**9, 100
         assert all(map(alive, processes))
         assert any(temporary.rglob("litter*"))
         parent.send_signal(number)
-        parent.wait(SOON)
+        try:
+            parent.wait(SOON)
+        finally:
+            parent.kill()
     assert parent.returncode == {signal.SIGINT: -2, signal.SIGTERM: 143, signal.SIGKILL: -9}[number]
     assert soon(lambda: not any(map(alive, processes)))
     if number == signal.SIGKILL:  # nobody is left who could remove the folder
