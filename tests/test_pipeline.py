@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from meetsense.errors import EngineError
-from meetsense.pipeline import Request, Toolbox, from_audio, open_toolbox
+from meetsense.pipeline import ALIKE, Request, Toolbox, from_audio, open_toolbox
 from meetsense.speech import Progress, silent_progress
 from meetsense.speech.directory import BUNDLED, Choice, choose_diarizer, has_pyannote
 from meetsense.values import (
@@ -177,7 +177,7 @@ def test_a_diarizer_that_tells_how_far_it_is() -> None:
     assert ("speakers", 0.5) in told
 
 
-def known(monkeypatch: pytest.MonkeyPatch, **people: str) -> tuple[Voiceprint, ...]:
+def known(monkeypatch: pytest.MonkeyPatch, *, like: bool = False, **people: str) -> tuple[Voiceprint, ...]:
     """Have labels known to be people; the voiceprints that they enrolled."""
     found = tuple(
         Recognised(label, 0.9, Voiceprint(person, SPACE, (1.0,), 4.0)) for label, person in people.items()
@@ -188,12 +188,20 @@ def known(monkeypatch: pytest.MonkeyPatch, **people: str) -> tuple[Voiceprint, .
         asked.append(enrolled)
         return found
 
-    monkeypatch.setitem(sys.modules, "meetsense.speech.voices", SimpleNamespace(recognise=recognise))
+    voices = SimpleNamespace(recognise=recognise, alike=lambda *_: like)
+    monkeypatch.setitem(sys.modules, "meetsense.speech.voices", voices)
     return tuple(voice.heard for voice in found)
 
 
 def names(found: Analysis) -> dict[str, str | None]:
     return {speaker.label: speaker.name for speaker in found.speakers}
+
+
+@pytest.mark.parametrize("like", [False, True])
+def test_names_that_are_held_back_are_told(monkeypatch: pytest.MonkeyPatch, like: bool) -> None:
+    enrolled = known(monkeypatch, like=like, S2="Bo")
+    assert (ALIKE in heard(Toolbox(Ears(), Knowing()), enrolled=enrolled).notes) is like
+    assert ALIKE not in heard(Toolbox(Ears(), Diarizer()), enrolled=enrolled).notes
 
 
 def test_a_voice_that_is_known_again_gets_its_name(monkeypatch: pytest.MonkeyPatch) -> None:

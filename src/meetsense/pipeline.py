@@ -48,6 +48,10 @@ STEPS = {
 }
 """Names of steps, and what people call them."""
 NO_SPEECH = "No speech was found in this recording."
+ALIKE = (
+    "Different people sound alike to the diarizer here: somebody who enrolled is named only where the "
+    "likeness is greater than theirs."
+)
 
 
 def silent_progress(_: str, __: float) -> None:
@@ -242,7 +246,7 @@ def from_audio(
         notes.append(f"Language heard: {words.language}, {words.language_probability:.0%} sure.")
     utterances = attribute(words.words, turns)
     labels = dict.fromkeys((*turns.speakers, *(u.speaker for u in utterances)))
-    recognised = _recognise(turns, tools.diarizer, request)
+    recognised = _recognise(turns, tools.diarizer, request, notes)
     notes += _absent(request.roster, set(labels))
     notes += _not_recognised(request, tools.diarizer, recognised)
     return _interpret(
@@ -356,13 +360,17 @@ def _interpret(
     )
 
 
-def _recognise(found: Diarization, diarizer: Diarizer, request: Request) -> tuple[Recognised, ...]:
+def _recognise(
+    found: Diarization, diarizer: Diarizer, request: Request, notes: list[str]
+) -> tuple[Recognised, ...]:
     """Voices of enrolled people. A label that the roster gives to somebody is that person's."""
     if not request.enrolled or not isinstance(diarizer, VoiceSpace):
         return ()
-    from meetsense.speech.voices import recognise
+    from meetsense.speech.voices import alike, recognise
 
     known = recognise(found, diarizer, request.enrolled)
+    if alike(found, diarizer, request.enrolled):
+        notes.append(ALIKE)
     return tuple(voice for voice in known if _agrees(voice, request.roster))
 
 

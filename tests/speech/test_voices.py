@@ -128,6 +128,8 @@ def test_a_network_to_which_all_sound_alike_names_no_stranger() -> None:
     ada = known("Ada", 1.0, 0.0, seconds=60.0)
     strangers = heard(((0.5, 0.0), 60.0), ((0.3, 0.0), 60.0))
     assert recognise(strangers, Flattering(60.0), [ada]) == ()
+    assert voices.alike(strangers, Flattering(60.0), [ada])
+    assert not voices.alike(heard(((5.0, 0.0), 60.0), ((0.3, 0.0), 60.0)), Plane(), [ada])
     (voice,) = recognise(heard(((1.0, 0.0), 60.0), ((0.3, 0.0), 60.0)), Flattering(60.0), [ada])
     assert voice.label == "S1"
 

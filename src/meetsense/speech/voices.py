@@ -169,6 +169,15 @@ def recognise(
     return tuple(found)
 
 
+def alike(diarization: Diarization, space: VoiceSpace, enrolled: Sequence[Voiceprint]) -> bool:
+    """Whether people who are known to differ sound alike to the network, so that names are held back.
+
+    Raises EngineError.
+    """
+    voices = tuple(_heard(diarization, space.space).values())
+    return excess(space, voices, one_each(enrolled, space.space)) > 0
+
+
 def judge_again(heard: Voiceprint, space: VoiceSpace, enrolled: Sequence[Voiceprint]) -> float | None:
     """Probability that a print taken for ``heard.person``'s is that person's, from the prints of now.
 
