@@ -276,7 +276,9 @@ def _diarize(
 ) -> Diarization | None:
     progress("speakers", 0.0)
     diarize = tools.diarizer.diarize
-    watched = _taken(diarize, progress=lambda share: progress("speakers", share))
+    watched: dict[str, Any] = {}
+    if "progress" in signature(diarize).parameters:  # quick engines don't tell how far they are
+        watched["progress"] = lambda share: progress("speakers", share)
     try:
         return diarize(audio, speech, request.speakers or SpeakerRange(), **watched)
     except EngineError as error:
@@ -297,27 +299,20 @@ def _transcribe(
             notes.append(tools.without_words)
         return None
     progress("words", 0.0)
-    transcribe = tools.transcriber.transcribe
     title = request.title or request.roster.title
     names = tuple(name for person in request.roster.participants if (name := person.shown_name))
-    hints = _taken(transcribe, names=names, agenda=(title,) if title else ())
     try:
-        return transcribe(
+        return tools.transcriber.transcribe(
             audio,
             speech,
             language=request.language,
+            names=names,
+            agenda=(title,) if title else (),
             progress=lambda share: progress("words", share),
-            **hints,
         )
     except EngineError as error:
         notes.append(f"Words could not be recognised: {error}.")
         return None
-
-
-def _taken(method: Callable[..., Any], **offered: Any) -> dict[str, Any]:
-    """Of what is offered, the arguments that an engine takes: no engine has to have a use for hints."""
-    takes = signature(method).parameters
-    return {name: value for name, value in offered.items() if name in takes}
 
 
 def _interpret(

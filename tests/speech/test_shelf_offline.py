@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import os
 import subprocess
@@ -11,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from meetsense.speech.directory import BUNDLED
+from meetsense.speech.directory import BUNDLED, has_pyannote
 from meetsense.speech.shelf.network import OFFLINE
 
 WATCH = """
@@ -90,10 +89,7 @@ def test_whisper_looks_nothing_up(tmp_path: Path) -> None:
     assert not [path for path in tmp_path.rglob("*") if path.is_file()]
 
 
-@pytest.mark.skipif(
-    importlib.util.find_spec("pyannote") is None or importlib.util.find_spec("pyannote.audio") is None,
-    reason="the extra pyannote is not installed",
-)
+@pytest.mark.skipif(not has_pyannote(), reason="the extra pyannote is not installed")
 def test_pyannote_looks_nothing_up_when_it_is_imported(tmp_path: Path) -> None:
     seen, _ = run(
         GO_OFFLINE
