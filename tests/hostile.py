@@ -19,6 +19,7 @@ import soundfile
 
 from meetsense.errors import EngineError
 from meetsense.pipeline import Toolbox
+from meetsense.speech import Progress, silent_progress
 from meetsense.values import SAMPLE_RATE, Audio, Diarization, Span, SpeakerRange, Turn
 
 MB = 1_000_000
@@ -55,7 +56,15 @@ class OneVoice:
     name = "one-voice@1"
     sees_overlap = True
 
-    def diarize(self, audio: Audio, speech: tuple[Span, ...], speakers: SpeakerRange, /) -> Diarization:
+    def diarize(
+        self,
+        audio: Audio,
+        speech: tuple[Span, ...],
+        speakers: SpeakerRange,
+        /,
+        *,
+        progress: Progress = silent_progress,
+    ) -> Diarization:
         """All speech is one person's."""
         turns = tuple(Turn(span, "S1") for span in speech)
         return Diarization(turns, turns, sees_overlap=True)

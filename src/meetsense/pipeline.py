@@ -6,10 +6,8 @@ import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from inspect import signature
 from itertools import count
 from pathlib import Path
-from typing import Any
 
 from meetsense import interaction
 from meetsense.audio import Limits, load_audio, open_regular
@@ -275,12 +273,13 @@ def _diarize(
     progress: Progress,
 ) -> Diarization | None:
     progress("speakers", 0.0)
-    diarize = tools.diarizer.diarize
-    watched: dict[str, Any] = {}
-    if "progress" in signature(diarize).parameters:  # quick engines don't tell how far they are
-        watched["progress"] = lambda share: progress("speakers", share)
     try:
-        return diarize(audio, speech, request.speakers or SpeakerRange(), **watched)
+        return tools.diarizer.diarize(
+            audio,
+            speech,
+            request.speakers or SpeakerRange(),
+            progress=lambda share: progress("speakers", share),
+        )
     except EngineError as error:
         notes.append(f"Who spoke could not be told: {error}.")
         return None

@@ -14,8 +14,8 @@ from meetsense.audio import load_audio
 from meetsense.errors import EngineError
 from meetsense.speech import Diarizer, Vad, VoiceSpace
 from meetsense.speech.directory import COMMUNITY, Choice, choose_diarizer
-from meetsense.speech.voices import ENOUGH_SECONDS, judge_again, speech_seconds
-from meetsense.values import Recognised, SpeakerRange, Turn, Voiceprint
+from meetsense.speech.voices import ENOUGH_SECONDS, fitting, judge_again, speech_seconds
+from meetsense.values import Diarization, Recognised, SpeakerRange, Turn, Voiceprint
 
 if TYPE_CHECKING:
     from meetsense.store import Store
@@ -51,6 +51,8 @@ class Voice:
     vector: tuple[float, ...] | None
     """None where the engine has no print of it."""
     turns: tuple[Turn, ...]
+    fits: tuple[str, ...] = ()
+    """Enrolled people that it sounds like, the likeliest first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,13 +92,13 @@ def need_voiceprints(models: Path) -> None:
         ) from None
 
 
-def listen(path: Path, ears: Callable[[], Ears]) -> Heard:
+def listen(path: Path, ears: Callable[[], Ears], enrolled: Sequence[Voiceprint] = ()) -> Heard:
     """The voices of a recording and what they sound like, heard in a process of its own.
 
-    ``ears`` is called there and is pickled. Raises AudioError, or EngineError when the engine has no
-    voiceprints, can't be loaded, or fails.
+    ``ears`` is called there and is pickled. ``enrolled``: whom the voices may sound like. Raises AudioError,
+    or EngineError when the engine has no voiceprints, can't be loaded, or fails.
     """
-    return _apart(_listen, path, ears)
+    return _apart(_listen, path, ears, tuple(enrolled))
 
 
 def _apart(work: Callable[..., Made], *arguments: object) -> Made:
@@ -110,27 +112,27 @@ def _apart(work: Callable[..., Made], *arguments: object) -> Made:
             ) from None
 
 
-def _listen(path: Path, ears: Callable[[], Ears]) -> Heard:
+def _listen(path: Path, ears: Callable[[], Ears], enrolled: Sequence[Voiceprint]) -> Heard:
     audio = load_audio(path)
     opened = ears()
-    space = _space(opened).space
+    space = _space(opened)
     found = opened.diarizer.diarize(audio, opened.vad.speech(audio), SpeakerRange())
-    return Heard(
-        space,
-        tuple(
-            Voice(
-                label,
-                speech_seconds(found.exclusive, label),
-                found.voiceprints.get(label),
-                tuple(turn for turn in found.turns if turn.speaker == label),
-            )
-            for label in found.speakers
-        ),
-    )
+    return Heard(space.space, tuple(_voice(found, label, space, enrolled) for label in found.speakers))
 
 
-def voice_of_file(heard: Heard, name: str) -> Voiceprint:
-    """The print of the one person of a recording, for ``name``. Raises EngineError when it has several."""
+def _voice(found: Diarization, label: str, space: VoiceSpace, enrolled: Sequence[Voiceprint]) -> Voice:
+    seconds, vector = speech_seconds(found.exclusive, label), found.voiceprints.get(label)
+    turns = tuple(turn for turn in found.turns if turn.speaker == label)
+    fits = fitting(vector, seconds, space, enrolled) if vector is not None and seconds else ()
+    return Voice(label, seconds, vector, turns, fits)
+
+
+def voice_of_file(heard: Heard, name: str, *, anyway: bool = False) -> Voiceprint:
+    """The print of the one person of a recording, for ``name``.
+
+    Raises EngineError when it has several people, too little speech, or, but for ``anyway``, a voice that
+    fits somebody else who is enrolled best.
+    """
     if not heard.voices:
         raise EngineError("no speech was found; name a recording of one person speaking")
     main = max(heard.voices, key=lambda voice: voice.seconds)
@@ -140,14 +142,16 @@ def voice_of_file(heard: Heard, name: str) -> Voiceprint:
             f"{len(heard.voices)} people speak there; name a recording of one person, or "
             "--from MEETING:SPEAKER"
         )
-    return _print(main, heard.space, name)
+    return _print(main, heard.space, name, anyway)
 
 
-def voice_of_speaker(heard: Heard, turns: Sequence[Turn], label: str, name: str) -> Voiceprint:
+def voice_of_speaker(
+    heard: Heard, turns: Sequence[Turn], label: str, name: str, *, anyway: bool = False
+) -> Voiceprint:
     """The print of a speaker of a stored meeting in another run over its recording.
 
     The voice that has most of the speaker's turns, whatever its label now. Raises EngineError when none has
-    SAME_SHARE of them.
+    SAME_SHARE of them, and as :func:`voice_of_file` does.
     """
     own = [turn.span for turn in turns if turn.speaker == label]
     total = sum(span.duration for span in own)
@@ -161,14 +165,19 @@ def voice_of_speaker(heard: Heard, turns: Sequence[Turn], label: str, name: str)
             f"pyannote hears no one voice where {label} speaks; analyse the recording again with "
             "--diarizer pyannote and take the label from that report"
         )
-    return _print(best, heard.space, name)
+    return _print(best, heard.space, name, anyway)
 
 
-def _print(voice: Voice, space: str, name: str) -> Voiceprint:
+def _print(voice: Voice, space: str, name: str, anyway: bool) -> Voiceprint:
     if voice.seconds < ENOUGH_SECONDS or voice.vector is None:
         raise EngineError(
             f"{voice.seconds:.0f} s of clear speech are too little to enrol a voice; "
             f"it takes {ENOUGH_SECONDS:.0f} s"
+        )
+    if voice.fits and voice.fits[0] != name and not anyway:
+        raise EngineError(
+            f"this voice sounds like that of {voice.fits[0]}, who is enrolled: one person under two names is "
+            "known as neither; if they are two people, enrol with --anyway"
         )
     return Voiceprint(name, space, voice.vector, voice.seconds)
 
@@ -188,22 +197,56 @@ def correct(
     """A voice of a meeting is this person's, or nobody's that is known: history and voiceprints follow.
 
     ``ears`` is called, in a process of its own, only where other meetings must be judged again; when that
-    fails they keep their names, and the result says why. Raises StoreError.
+    fails they keep their names, and the result says why. An engine takes its time to load: the database is
+    not locked meanwhile, and the correction is made when what it rests on is still the same. Raises
+    StoreError.
     """
-    reasons: list[str] = []
+    judged: dict[_Case, _Verdict] = {}
 
-    def judge(known: Sequence[Recognised], enrolled: Sequence[Voiceprint]) -> list[float | None]:
-        people = {voiceprint.person for voiceprint in enrolled}
-        if not any(voice.heard.person in people for voice in known):
-            return [None] * len(known)
+    def judge(known: Sequence[Recognised], enrolled: Sequence[Voiceprint]) -> Sequence[float | None]:
+        case = (tuple(known), tuple(enrolled))
+        if case not in judged:
+            raise _NotJudgedYet(case)
+        return judged[case].chances
+
+    while True:
         try:
-            return _apart(_judge, ears, tuple(known), tuple(enrolled))
-        except EngineError as error:
-            reasons.append(str(error))
-            return [voice.probability if voice.heard.person in people else None for voice in known]
+            done = store.correct(meeting, label, person, judge)
+        except _NotJudgedYet as need:
+            judged[need.case] = _hear(need.case, ears)
+            continue
+        return Corrected(done, next((verdict.undone for verdict in judged.values() if verdict.undone), None))
 
-    done = store.correct(meeting, label, person, judge)
-    return Corrected(done, reasons[0] if reasons else None)
+
+_Case = tuple[tuple[Recognised, ...], tuple[Voiceprint, ...]]
+"""Recognitions to judge again, and the prints that are enrolled."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Verdict:
+    chances: tuple[float | None, ...]
+    undone: str | None = None
+    """Why nothing could be judged, if so."""
+
+
+class _NotJudgedYet(Exception):
+    """Ends a transaction, so that an engine can be asked outside it."""
+
+    def __init__(self, case: _Case) -> None:
+        super().__init__()
+        self.case = case
+
+
+def _hear(case: _Case, ears: Callable[[], Ears]) -> _Verdict:
+    known, enrolled = case
+    people = {voiceprint.person for voiceprint in enrolled}
+    if not any(voice.heard.person in people for voice in known):
+        return _Verdict((None,) * len(known))
+    try:
+        return _Verdict(tuple(_apart(_judge, ears, known, enrolled)))
+    except EngineError as error:
+        kept = (voice.probability if voice.heard.person in people else None for voice in known)
+        return _Verdict(tuple(kept), str(error))
 
 
 def _judge(

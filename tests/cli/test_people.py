@@ -37,6 +37,13 @@ def speakers(call: Call, meeting: str) -> list[tuple[str, str | None, bool]]:
     return [(s["label"], s["name"], s["recognised"] is not None) for s in found]
 
 
+def database() -> Path:
+    """Where the commands keep what they know."""
+    from meetsense.config import read_settings
+
+    return read_settings().database
+
+
 def id_of(file: Path) -> str:
     return hashlib.sha256(file.read_bytes()).hexdigest()[:12]
 
@@ -110,6 +117,48 @@ def test_files_that_enrol_nobody(
     assert json.loads(call("people", "list", "--json").stdout)[0]["prints"] == 0
 
 
+def test_one_voice_is_not_enrolled_under_two_names(
+    call: Call, refused: Refused, engine: None, tmp_path: Path
+) -> None:
+    agree(call, "Ada", "Bo")
+    alone = recording(tmp_path / "ada.wav", (ADA, 40))
+    call("people", "enrol", "Ada", "--from", alone)
+    line = refused("people", "enrol", "Bo", "--from", alone)
+    assert "this voice sounds like that of Ada, who is enrolled" in line
+    meeting = analysed(call, recording(tmp_path / "m.wav", (CEM, 40), (ADA + 0.01, 40)))
+    again = ("people", "enrol", "Bo", "--from", f"{meeting}:S2", "--audio", tmp_path / "m.wav")
+    assert line.partition(";")[0] == refused(*again).partition(";")[0]
+    call("people", "enrol", "Bo", "--from", f"{meeting}:S1", "--audio", tmp_path / "m.wav")
+    call(*again, "--anyway")
+    call("people", "enrol", "Ada", "--from", alone)
+    kept = {row["name"]: row["prints"] for row in json.loads(call("people", "list", "--json").stdout)}
+    assert kept == {"Ada": 1, "Bo": 2}
+
+
+def test_recordings_of_one_name_are_two(call: Call, engine: None, tmp_path: Path) -> None:
+    agree(call, "Ada")
+    for folder, seconds in (("monday", 40), ("friday", 50)):
+        (tmp_path / folder).mkdir()
+        call("people", "enrol", "Ada", "--from", recording(tmp_path / folder / "ada.wav", (ADA, seconds)))
+    assert json.loads(call("people", "list", "--json").stdout)[0]["seconds"] == 90.0
+
+
+def test_the_database_is_free_while_a_correction_waits_for_the_engine(
+    call: Call, engine: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    agree(call, "Ada")
+    mixed = recording(tmp_path / "mixed.wav", (ADA, 40), (BO, 40))
+    call("people", "enrol", "Ada", "--from", recording(tmp_path / "ada.wav", (ADA, 40)))
+    meeting = analysed(call, mixed)
+    call("people", "enrol", "Ada", "--from", f"{meeting}:S1", "--audio", mixed)
+    analysed(call, recording(tmp_path / "later.wav", (ADA, 20)))
+    monkeypatch.setattr("meetsense.review.open_ears", voices.open_ears_beside_a_writer)
+    monkeypatch.setenv("DATABASE_TO_WRITE", str(database()))
+    told = call("people", "correct", f"{meeting}:S1", "Bo").stderr
+    assert "1 other recognitions were judged again" in told
+    assert "Late" in call("consent", "show").stdout
+
+
 def test_from_a_speaker_of_a_meeting(call: Call, refused: Refused, engine: None, tmp_path: Path) -> None:
     agree(call, "Bo")
     first = recording(tmp_path / "first.wav", (ADA, 40), (BO, 40))
@@ -134,13 +183,14 @@ def test_one_correction_mends_history_and_voiceprints(call: Call, engine: None, 
     doubtful = analysed(call, recording(tmp_path / "2.wav", (ADA + 0.03, 60)))
     hers = analysed(call, recording(tmp_path / "3.wav", (ADA, 60)))
     assert [speakers(call, m)[0][1] for m in (wrong, doubtful, hers)] == ["Ada"] * 3
-    call("people", "enrol", "Bo", "--from", recording(tmp_path / "bo.wav", (ADA + 0.07, 60)))
+    call("people", "enrol", "Bo", "--from", recording(tmp_path / "bo.wav", (ADA + 0.07, 60)), "--anyway")
     told = call("people", "correct", f"{wrong}:S1", "Bo").stderr
     assert f"{wrong}:S1 is Bo" in told
     assert "its sound was added to the voiceprint of Bo" in told
     assert speakers(call, wrong) == [("S1", "Bo", False)]
     # Ada's own voiceprint did not change, but a wrong enrolment of hers would:
-    call("people", "enrol", "Ada", "--from", f"{doubtful}:S1", "--audio", tmp_path / "2.wav")
+    heard = ("--from", f"{doubtful}:S1", "--audio", tmp_path / "2.wav")
+    call("people", "enrol", "Ada", *heard, "--anyway")
     told = call("people", "correct", f"{doubtful}:S1", "Bo").stderr
     assert "1 other recognitions were judged again" in told
     assert speakers(call, doubtful) == [("S1", "Bo", False)]

@@ -52,6 +52,7 @@ def test_version(call: Call) -> None:
         ["analyze", "x.wav", "--diarizer", "best"],
         ["analyze", "x.wav", "--pyannote-mode", "stock"],
         ["analyze", "x.wav", "--started-at", "yesterday"],
+        ["analyze", "x.wav", "--language", "german"],
         ["analyze", "x.wav", "--loud"],
         ["analyze", "x.wav", "y.wav", "--json", "-"],
         ["analyze", "x.wav", "y.wav", "--title", "Both"],

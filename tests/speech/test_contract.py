@@ -167,6 +167,14 @@ def test_diarizer_is_deterministic(diarizer: Diarizer) -> None:
     assert diarizer.diarize(meeting(), speech(), SpeakerRange()) == first
 
 
+def test_diarizer_tells_how_far_it_is(diarizer: Diarizer) -> None:
+    told: list[float] = []
+    diarizer.diarize(meeting(), speech(), SpeakerRange(), progress=told.append)
+    assert told == sorted(told)
+    assert told
+    assert 0 < told[0] <= told[-1] <= 1
+
+
 @pytest.mark.parametrize("seconds", [0.05, 0.3, 1.0, 2.5])
 def test_diarizer_takes_short_speech(diarizer: Diarizer, seconds: float) -> None:
     start = speech()[0].start

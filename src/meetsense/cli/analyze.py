@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -119,6 +120,13 @@ def refuse_to_overwrite(
         taken[path.resolve()] = f"the file of {option}"
 
 
+def language_code(_: click.Context, __: click.Parameter, code: str | None) -> str | None:
+    """The code, if it has the form of a BCP 47 tag; a name such as ``german`` would be found out late."""
+    if code is not None and not re.fullmatch(r"[A-Za-z]{2,3}([-_][A-Za-z0-9]{2,8})*", code):
+        raise click.BadParameter(f"{code!r} is no language code such as en, de or pt-BR")
+    return code
+
+
 @click.command()
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="FILE...")
 @click.option("--roster", type=click.Path(path_type=Path), help="Who was invited (TOML).")
@@ -137,7 +145,12 @@ def refuse_to_overwrite(
     type=click.Choice(["exact", "fast"]),
     help="What pyannote gives (exact, the default), or nearly that in a fraction of the time.",
 )
-@click.option("--language", metavar="CODE", help="Language spoken, such as en; default: detected.")
+@click.option(
+    "--language",
+    metavar="CODE",
+    callback=language_code,
+    help="Language spoken, such as en; default: detected.",
+)
 @click.option("--title", help="Title of the meeting; default: the roster's, or the file's name.")
 @click.option(
     "--started-at",

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from meetsense.config import Settings
     from meetsense.review import Ears
     from meetsense.store import Statement, Store
-    from meetsense.values import Voiceprint
+    from meetsense.values import Turn
 
 PURPOSES = ("recording", "transcription", "named", "voiceprint", "weekly_mail", "cli_review")
 
@@ -140,8 +140,11 @@ def show(name: str, json: bool, db: Path | None, config: Path | None) -> None:
     help="A speaker of a stored meeting, or a recording of this person alone.",
 )
 @click.option("--audio", type=click.Path(path_type=Path), help="The recording of that meeting.")
+@click.option("--anyway", is_flag=True, help="Even if the voice sounds like somebody else's who is enrolled.")
 @database_options
-def enrol(name: str, source: str, audio: Path | None, db: Path | None, config: Path | None) -> None:
+def enrol(
+    name: str, source: str, audio: Path | None, anyway: bool, db: Path | None, config: Path | None
+) -> None:
     """Keep what NAME's voice sounds like, so that later meetings know it again.
 
     NAME must have agreed: meetsense consent grant NAME voiceprint --basis TEXT. It takes 30 s of their
@@ -157,23 +160,24 @@ def enrol(name: str, source: str, audio: Path | None, db: Path | None, config: P
     review.need_voiceprints(settings.models)
     with _open(db, config) as store:
         store.may_enrol(name)
+        known = store.enrolled()
         if file.is_file():
-            made = review.voice_of_file(review.listen(file, _ears(settings)), name)
-            store.enrol(name, [made], file.name)
+            digest = _digest(file)
+            heard = review.listen(file, _ears(settings), known)
+            made = review.voice_of_file(heard, name, anyway=anyway)
+            store.enrol(name, [made], f"{file.name} ({digest[:8]})")
         else:
             meeting, label = _split(source)
             meeting = store.resolve(meeting)
-            made = _of_speaker(store, meeting, label, name, audio, _ears(settings))
+            recording, turns = _recording(store, meeting, label, audio)
+            heard = review.listen(recording, _ears(settings), known)
+            made = review.voice_of_speaker(heard, turns, label, name, anyway=anyway)
             store.enrol(name, [made], f"{meeting}:{label}", source=(meeting, label))
     click.echo(f"enrolled {name} from {source}: {made.seconds:.0f} s of speech", err=True)
 
 
-def _of_speaker(
-    store: Store, meeting: str, label: str, name: str, audio: Path | None, ears: Callable[[], Ears]
-) -> Voiceprint:
-    """The print of a speaker of a stored meeting, heard again in its recording."""
-    from meetsense import review
-
+def _recording(store: Store, meeting: str, label: str, audio: Path | None) -> tuple[Path, tuple[Turn, ...]]:
+    """The recording of a stored meeting that has this speaker, and its turns. Raises MeetsenseError."""
     analysis = store.load(meeting)
     if label not in {speaker.label for speaker in analysis.speakers}:
         raise MeetsenseError(f"meeting {meeting} has no speaker {label!r}; see: meetsense show {meeting}")
@@ -182,14 +186,18 @@ def _of_speaker(
             f"voiceprints of meetings aren't kept, so {label} must be heard again: "
             "name the meeting's recording with --audio FILE"
         )
-    try:
-        with audio.open("rb") as stream:
-            digest = hashlib.file_digest(stream, "sha256").hexdigest()
-    except OSError as error:
-        raise MeetsenseError(f"{audio}: cannot be read ({error.strerror})") from None
-    if not digest.startswith(meeting):
+    if not _digest(audio).startswith(meeting):
         raise MeetsenseError(f"{audio}: is not the recording of meeting {meeting}; its id is another")
-    return review.voice_of_speaker(review.listen(audio, ears), analysis.turns, label, name)
+    return audio, analysis.turns
+
+
+def _digest(file: Path) -> str:
+    """SHA-256 of a file, in hex. Raises MeetsenseError."""
+    try:
+        with file.open("rb") as stream:
+            return hashlib.file_digest(stream, "sha256").hexdigest()
+    except OSError as error:
+        raise MeetsenseError(f"{file}: cannot be read ({error.strerror})") from None
 
 
 @people.command()

@@ -51,7 +51,15 @@ class Diarizer(Protocol):
     def sees_overlap(self) -> bool:
         """Whether turns of different people may overlap in what it returns."""
 
-    def diarize(self, audio: Audio, speech: tuple[Span, ...], speakers: SpeakerRange, /) -> Diarization:
+    def diarize(
+        self,
+        audio: Audio,
+        speech: tuple[Span, ...],
+        speakers: SpeakerRange,
+        /,
+        *,
+        progress: Progress = silent_progress,
+    ) -> Diarization:
         """Turns of the speech by at most ``speakers.high`` people, labelled S1, S2, … as they first speak.
 
         Fewer than ``speakers.low`` only when there is too little speech to tell. Raises EngineError.

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from meetsense.errors import EngineError
-from meetsense.speech import clustering, default_threads
+from meetsense.speech import Progress, clustering, default_threads, silent_progress
 from meetsense.speech.directory import revision
 from meetsense.speech.features import HOP, MELS, log_mel
 from meetsense.values import Audio, Diarization, Span, SpeakerRange, Turn, quantise, until
@@ -91,17 +91,25 @@ class EmbeddedDiarizer:
         """True: turns of different people may overlap."""
         return True
 
-    def diarize(self, audio: Audio, speech: tuple[Span, ...], speakers: SpeakerRange, /) -> Diarization:
+    def diarize(
+        self,
+        audio: Audio,
+        speech: tuple[Span, ...],
+        speakers: SpeakerRange,
+        /,
+        *,
+        progress: Progress = silent_progress,
+    ) -> Diarization:
         """Turns of the speech, labelled S1, S2, … as they first speak. Raises EngineError."""
         try:
-            heard = self._listen(audio, speech)
+            heard = self._listen(audio, speech, progress)
         except RuntimeError as error:
             raise EngineError(f"the embedded diarizer failed ({error})") from error
         if not heard.speech.any():
             return Diarization(sees_overlap=True)
         return turns_of(*self._who(heard, speakers), heard, audio.duration)
 
-    def _listen(self, audio: Audio, speech: tuple[Span, ...]) -> Heard:
+    def _listen(self, audio: Audio, speech: tuple[Span, ...], progress: Progress) -> Heard:
         rows = -(-len(audio.samples) // HOP // ROW_FRAMES)
         spoken = rows_of(speech, rows)
         features = np.zeros((rows, len(self._projection) // 2), np.float16)
@@ -117,6 +125,7 @@ class EmbeddedDiarizer:
             slow = mel.reshape(-1, ROW_FRAMES, MELS).mean(axis=1)
             features[chunk] = np.concatenate((made, slow), axis=1)[inside]
             count[chunk] = chances[inside]
+            progress(chunk.stop / rows)
         said = spoken & ~silent(count[:, 0], speech, spoken)
         return Heard(features, count, said if said.any() else spoken)
 

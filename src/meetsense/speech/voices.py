@@ -178,6 +178,18 @@ def alike(diarization: Diarization, space: VoiceSpace, enrolled: Sequence[Voicep
     return excess(space, voices, one_each(enrolled, space.space)) > 0
 
 
+def fitting(
+    voice: Sequence[float], seconds: float, space: VoiceSpace, enrolled: Sequence[Voiceprint]
+) -> tuple[str, ...]:
+    """Enrolled people that a voice of so many seconds is likelier than not to be, the likeliest first.
+
+    Against each alone, with even odds before anything is heard. Raises EngineError.
+    """
+    heard = Voiceprint("", space.space, tuple(voice), seconds)
+    found = ((_ratio(space, heard, print_), print_.person) for print_ in one_each(enrolled, space.space))
+    return tuple(person for ratio, person in sorted(found, reverse=True) if ratio > 0)
+
+
 def judge_again(heard: Voiceprint, space: VoiceSpace, enrolled: Sequence[Voiceprint]) -> float | None:
     """Probability that a print taken for ``heard.person``'s is that person's, from the prints of now.
 
