@@ -29,3 +29,13 @@ class EngineError(MeetsenseError):
 
 class StoreError(MeetsenseError):
     """A database that cannot be opened, is not meetsense's, or lacks what was asked for."""
+
+
+def in_one_line(error: BaseException) -> str:
+    """Kind and first line of a library's error, for a message of one line.
+
+    >>> in_one_line(ValueError("no\\nmore"))
+    'ValueError: no'
+    """
+    lines = str(error).strip().splitlines()
+    return f"{type(error).__name__}: {lines[0].strip()}" if lines else type(error).__name__

@@ -6,7 +6,7 @@ import argparse
 import sys
 
 from meetsense.errors import MeetsenseError
-from tests.bench import cost, der, overhead, pyannote_cost, startup, wer, whisper_cost
+from tests.bench import cost, der, known, overhead, pyannote_cost, startup, wer, whisper_cost
 from tests.bench.data import CACHE
 from tests.bench.table import Row, machine, save, table
 
@@ -17,6 +17,7 @@ GROUPS = {
     "overhead": overhead.rows,
     "startup": startup.rows,
     "pyannote": pyannote_cost.rows,
+    "known": known.rows,
     "whisper": whisper_cost.rows,
 }
 

@@ -15,9 +15,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from meetsense.errors import EngineError
+from meetsense.errors import EngineError, in_one_line
 from meetsense.speech.pyannote import FILES, PyannoteDiarizer
-from meetsense.speech.pyannote.loading import check, one_line, patient, quiet
+from meetsense.speech.pyannote.loading import check, patient, quiet
 from meetsense.speech.pyannote.plda import VoiceModel, two_covariance_log_odds
 from meetsense.speech.pyannote.turns import diarization_of, one_voice
 from meetsense.speech.shelf.record import RECORD
@@ -122,7 +122,7 @@ def test_threads_wait_asleep_unless_the_user_says_otherwise(
 
 @given(st.text())
 def test_errors_are_one_line(text: str) -> None:
-    assert len(one_line(RuntimeError(text)).splitlines()) == 1
+    assert len(in_one_line(RuntimeError(text)).splitlines()) == 1
 
 
 times = st.floats(-1, 12, allow_nan=False)

@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from meetsense.errors import EngineError
+from meetsense.errors import EngineError, in_one_line
 from meetsense.speech import Progress, default_threads, silent_progress
 from meetsense.speech.directory import revision
-from meetsense.speech.pyannote.loading import FILES, Mode, check, load_pipeline, one_line, quiet
+from meetsense.speech.pyannote.loading import FILES, Mode, check, load_pipeline, quiet
 from meetsense.speech.pyannote.plda import VoiceModel
 from meetsense.speech.pyannote.turns import diarization_of, one_voice, tracks
 from meetsense.values import SAMPLE_RATE, Audio, Diarization, Span, SpeakerRange
@@ -90,7 +90,7 @@ class PyannoteDiarizer:
         try:
             return self._voices.log_odds(one, other)
         except ValueError as error:
-            raise EngineError(f"these are no voiceprints of {self._space} ({one_line(error)})") from error
+            raise EngineError(f"these are no voiceprints of {self._space} ({in_one_line(error)})") from error
 
     def diarize(
         self,
@@ -112,7 +112,7 @@ class PyannoteDiarizer:
                 found = self._run(audio, speech, speakers, progress)
         except Exception as error:  # whatever the library raises: it has no class of its own
             raise EngineError(
-                f"pyannote failed on {audio.duration:.0f} s of sound ({one_line(error)})"
+                f"pyannote failed on {audio.duration:.0f} s of sound ({in_one_line(error)})"
             ) from error
         progress(1.0)
         return found if found.turns else one_voice(speech, audio.duration)
@@ -145,7 +145,7 @@ class PyannoteDiarizer:
             with quiet():
                 why = stackable(self._pipeline)
         except Exception as error:
-            raise EngineError(f"{self._folder}: its networks can't be run ({one_line(error)})") from error
+            raise EngineError(f"{self._folder}: its networks can't be run ({in_one_line(error)})") from error
         if why is not None:
             self.note = f"{mode} mode needs another network, stock was run: {why}"
             return Mode.STOCK

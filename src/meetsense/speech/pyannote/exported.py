@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from meetsense.errors import in_one_line
 from meetsense.speech.directory import revision
-from meetsense.speech.pyannote.loading import one_line
 
 WEIGHTS = ("segmentation/pytorch_model.bin", "embedding/pytorch_model.bin")
 SEGMENTATION, EMBEDDING, REPORT = "segmentation.onnx", "embedding.onnx", "closeness.json"
@@ -90,7 +90,7 @@ def open_exported(pipeline: Any, folder: Path, threads: int, cache: Path | None)
     except NotClose:
         raise
     except Exception as error:  # torch, onnx and onnxruntime each have their own
-        raise NotClose(f"the networks cannot be exported ({one_line(error)})") from error
+        raise NotClose(f"the networks cannot be exported ({in_one_line(error)})") from error
     _keep(place, models, report)
     if fault := unlike(report):
         raise NotClose(fault)

@@ -11,7 +11,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from meetsense.errors import EngineError
+from meetsense.errors import EngineError, in_one_line
 from meetsense.speech.shelf import Kind, Verified, offline, verify
 
 FILES = Kind.PYANNOTE.needs
@@ -28,16 +28,6 @@ class Mode(StrEnum):
     """The same result, with the embedding network run once a chunk."""
     FAST = "fast"
     """Both networks by onnxruntime."""
-
-
-def one_line(error: BaseException) -> str:
-    """Kind and first line of an error, for a message of one line.
-
-    >>> one_line(ValueError("no\\nmore"))
-    'ValueError: no'
-    """
-    lines = str(error).strip().splitlines()
-    return f"{type(error).__name__}: {lines[0].strip()}" if lines else type(error).__name__
 
 
 @contextlib.contextmanager
@@ -98,7 +88,7 @@ def load_pipeline(folder: Path, threads: int) -> Any:
             from pyannote.audio import Pipeline
     except (ImportError, OSError, RuntimeError, AttributeError) as error:
         raise EngineError(
-            f"pyannote.audio cannot be imported ({one_line(error)}); install meetsense[pyannote], "
+            f"pyannote.audio cannot be imported ({in_one_line(error)}); install meetsense[pyannote], "
             "or let meetsense doctor say what is wrong"
         ) from error
     torch.set_num_threads(threads)
@@ -107,7 +97,7 @@ def load_pipeline(folder: Path, threads: int) -> Any:
             pipeline: Any = Pipeline.from_pretrained(folder)
             name = f"{type(pipeline).__module__}.{type(pipeline).__qualname__}"
     except Exception as error:  # the library has no class of its own for what can be wrong with a directory
-        raise EngineError(f"{folder}: cannot be loaded by pyannote.audio ({one_line(error)})") from error
+        raise EngineError(f"{folder}: cannot be loaded by pyannote.audio ({in_one_line(error)})") from error
     if type(pipeline).__qualname__ != PIPELINE.rpartition(".")[2]:
         raise EngineError(f"{folder}: is a {name}, not a {PIPELINE}")
     pipeline.legacy = False

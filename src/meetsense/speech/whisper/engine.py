@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from meetsense.errors import EngineError
+from meetsense.errors import EngineError, in_one_line
 from meetsense.speech import Progress, silent_progress
 from meetsense.speech.shelf import offline
 from meetsense.speech.vad import OFF, ON
@@ -300,7 +300,7 @@ def _open(folder: Path, on: tuple[str, str], threads: int) -> Any:
     except Exception as error:
         if not isinstance(error, FAILURES) and type(error) is not Exception:  # what tokenizers raises
             raise
-        raise EngineError(f"{folder}: cannot be loaded as a Whisper model ({_line(error)})") from error
+        raise EngineError(f"{folder}: cannot be loaded as a Whisper model ({in_one_line(error)})") from error
 
 
 def _share(progress: Progress, window: Span, duration: float) -> Progress:
@@ -332,9 +332,4 @@ def _out_of_memory(error: BaseException) -> bool:
 
 
 def _failed(audio: Audio, error: BaseException) -> EngineError:
-    return EngineError(f"Whisper failed on {audio.duration:.0f} s of sound ({_line(error)})")
-
-
-def _line(error: BaseException) -> str:
-    """What an error says, in one line."""
-    return " ".join(str(error).split()) or type(error).__name__
+    return EngineError(f"Whisper failed on {audio.duration:.0f} s of sound ({in_one_line(error)})")
