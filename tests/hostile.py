@@ -5,13 +5,16 @@ A toolbox is opened in the child of :mod:`meetsense.batch`, so what it is made o
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
+import struct
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable
+from multiprocessing.connection import Connection
 from pathlib import Path
 
 import numpy as np
@@ -147,6 +150,23 @@ def let_hog(_: Audio) -> None:
 def leap(_: Audio) -> None:
     """Ask for more memory at once than the kernel's limit leaves."""
     np.zeros(100 << 30, np.uint8)
+
+
+def _to_parent() -> Connection:
+    """What this child tells its parent by."""
+    return next(item for item in gc.get_objects() if isinstance(item, Connection) and not item.closed)
+
+
+def stammer(_: Audio) -> None:
+    """Begin to tell something, and stop in the middle of it."""
+    os.write(_to_parent().fileno(), struct.pack("!i", 1000) + b"abc")
+    time.sleep(600)
+
+
+def babble(_: Audio) -> None:
+    """Tell what is no message."""
+    _to_parent().send_bytes(b"\x80no pickle")
+    time.sleep(600)
 
 
 def hang(_: Audio) -> None:

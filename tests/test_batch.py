@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import pickle
 import re
@@ -19,11 +20,11 @@ import soundfile
 
 from meetsense import batch
 from meetsense.batch import ChildBug, Limits, Parked, analyse_apart, memory_of_group
-from meetsense.errors import AudioError, EngineError, MeetsenseError
+from meetsense.errors import AudioError, EngineError, MeetsenseError, StoreError
 from meetsense.pipeline import Request, analyse, frame, open_toolbox
 from meetsense.speech.directory import BUNDLED
 from meetsense.store import Store
-from meetsense.values import Analysis, Roster
+from meetsense.values import Analysis, Grade, Roster, Span, Turn
 from tests import hostile
 from tests.cli.conftest import Call, call  # noqa: F401 - a fixture
 from tests.hostile import MB, recording
@@ -66,6 +67,14 @@ def parked(sound: Path, deed: str, *arguments: object, limits: Limits = LIMITS) 
     assert raised.value.meeting == frame(sound, 1.5, Request())
     assert str(raised.value) == f"desk hours.wav: parked, {raised.value.reason}"
     assert raised.value.reason.isprintable()
+    return raised.value.reason
+
+
+def parked_unheard(sound: Path) -> str:
+    """Why a meeting is parked of which nothing was heard, not even its length."""
+    with pytest.raises(Parked) as raised:
+        apart(sound, "nothing")
+    assert raised.value.meeting == frame(sound, 0.0, Request())
     return raised.value.reason
 
 
@@ -188,6 +197,39 @@ def test_time_is_limited_by_the_recordings_length(sound: Path, monkeypatch: pyte
     assert 2 * 1.5 + 0.5 <= time.monotonic() - began < 300
 
 
+def test_a_child_that_stops_in_the_middle_of_a_message_keeps_nobody(
+    sound: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(batch, "START_SECONDS", 0.5)
+    assert parked(sound, "stammer", limits=Limits(10**9, 2)).startswith("it took more than 2 times")
+
+
+def test_what_is_no_message_is_a_bug(sound: Path) -> None:
+    with pytest.raises(ChildBug, match="in _take"):
+        apart(sound, "babble")
+
+
+def test_a_signal_without_a_name_parks(sound: Path) -> None:
+    assert parked(sound, "signalled", signal.SIGRTMIN + 6).startswith("it crashed (signal 40)")
+
+
+def test_a_child_that_cannot_be_started_parks(sound: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOMEM, os.strerror(errno.ENOMEM))
+
+    monkeypatch.setattr(subprocess, "Popen", refuse)
+    assert "it could not be started (Cannot allocate memory)" in parked_unheard(sound)
+
+
+def test_the_death_of_a_child_is_understood_where_sigchld_was_ignored(sound: Path) -> None:
+    before = signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    try:
+        assert parked(sound, "signalled", signal.SIGSEGV).startswith("it crashed (SIGSEGV)")
+        assert signal.getsignal(signal.SIGCHLD) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGCHLD, before)
+
+
 def test_a_bug_keeps_its_traceback(sound: Path) -> None:
     with pytest.raises(ChildBug) as raised:
         apart(sound, "slip")
@@ -241,7 +283,7 @@ def test_nothing_runs_on_when_a_meeting_is_done(sound: Path, tmp_path: Path) -> 
     assert soon(lambda: not any(map(alive, processes)))
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGKILL])
 def test_nothing_is_left_of_an_interrupted_parent(
     sound: Path, tmp_path: Path, temporary: Path, number: signal.Signals
 ) -> None:
@@ -267,7 +309,8 @@ analyse_apart(Path({str(sound)!r}), toolbox, Request(), limits=Limits(10**9, 100
             parent.wait(SOON)
         finally:
             parent.kill()
-    assert parent.returncode == {signal.SIGINT: -2, signal.SIGTERM: 143, signal.SIGKILL: -9}[number]
+    status = {signal.SIGINT: -2, signal.SIGTERM: 143, signal.SIGHUP: 129, signal.SIGKILL: -9}
+    assert parent.returncode == status[number]
     assert soon(lambda: not any(map(alive, processes)))
     if number == signal.SIGKILL:  # nobody is left who could remove the folder
         for path in sorted(temporary.rglob("*"), reverse=True):
@@ -280,13 +323,36 @@ def test_the_handler_of_sigterm_is_given_back(sound: Path) -> None:
     assert signal.getsignal(signal.SIGTERM) == before
 
 
-def test_only_values_are_read_from_a_child() -> None:
-    class Evil:
-        def __reduce__(self) -> tuple[object, ...]:
-            return os.system, ("true",)
+def by_name(module: str, name: str) -> bytes:
+    """A pickle of protocol 4 that calls something by its name, without an argument."""
+    words = b"".join(b"\x8c" + bytes([len(word)]) + word.encode() for word in (module, name))
+    return b"\x80\x04" + words + b"\x93)R."
 
+
+@pytest.mark.parametrize(
+    ("module", "name"),
+    [
+        ("os", "getpid"),
+        ("meetsense.values", "np.get_include"),
+        ("meetsense.values", "Turn.__subclasses__"),
+        ("meetsense.values", "math"),
+        ("meetsense.values", "quantise"),
+        ("meetsense.values", "MappingProxyType"),
+        ("numpy", "get_include"),
+    ],
+)
+def test_only_values_are_read_from_a_child(module: str, name: str) -> None:
     with pytest.raises(pickle.UnpicklingError, match="no value"):
-        batch._Values(pickle.dumps(Evil())).load()
+        batch._Values(by_name(module, name)).load()
+
+
+def test_values_are_read_from_a_child() -> None:
+    value = Turn(Span(0.0, 1.0), "S1"), Grade.FIRM
+    assert batch._Values(pickle.dumps(value)).load() == value
+
+
+def full(*_: object) -> None:
+    raise StoreError("the disk is full")
 
 
 def test_a_parked_meeting_is_one_line_and_the_next_goes_on(
@@ -306,6 +372,10 @@ def test_a_parked_meeting_is_one_line_and_the_next_goes_on(
         (waiting,) = store.parked()
         assert (waiting.id, waiting.title) == (frame(files[1], 1.0, Request()).id, "1.0")
         assert "while finding speech" in waiting.reason
+    monkeypatch.setattr(Store, "park", full)
+    line = call("analyze", files[1], "--db", database, code=1).stderr
+    assert "1.0.wav: parked, it ran out of memory or was killed" in line
+    assert "that could not be noted: the disk is full" in line
     monkeypatch.setattr("meetsense.pipeline.open_toolbox", hostile.open_harmless)
     call("analyze", files[1], "--db", database)
     with Store(database) as store:

@@ -6,8 +6,9 @@ watches. A child that crashes, is killed or goes beyond a limit raises :class:`P
 a second of its death, and the caller goes on with the next meeting. A bug raises :class:`ChildBug` with its
 traceback.
 
-Nothing outlives a meeting. The child leads a process group, which is killed as a whole when the result is
-there, when a limit is reached, when this process is interrupted, and (on Linux) when this process dies.
+The child leads a process group, which is killed as a whole when the result is there, when a limit is reached,
+when this process is interrupted, and (on Linux) when this process dies. What an engine starts in a session of
+its own leaves the group; none of ours does.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import ctypes
 import io
 import os
 import pickle
+import queue
 import resource
 import signal
 import subprocess
@@ -52,6 +54,10 @@ DATA_SPARE = 2 << 30
 LIKELY_VICTIM = 500
 """The child's badness (0..1000) to the kernel's out-of-memory killer: it goes first, not a recorder."""
 PR_SET_PDEATHSIG = 1
+LONGEST_MESSAGE = 1 << 29
+"""Bytes of one message of a child. The analysis of a day of talk has a tenth of it."""
+WAITING_MESSAGES = 64
+"""Messages that are read ahead."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,14 +124,20 @@ def analyse_apart(
     audio.open_regular(path).close()  # what isn't there needs no child to be told
     ours, theirs = Pipe()
     job = _Job(path, toolbox, request, limits, os.getpid())
-    with ours, theirs, _ending_on_sigterm(), _files(job) as (scratch, stdin, stderr):
-        with theirs:
-            child = _start(theirs, stdin, stderr, scratch)
-        watch = _Watch(child, ours, limits, progress)
+    with ours, theirs, _ending_on_signals(), _files(job) as (scratch, stdin, stderr):
+        try:
+            with theirs:
+                child = _start(theirs, stdin, stderr, scratch)
+        except OSError as error:
+            reason = f"it could not be started ({error.strerror}); free some memory, and try again"
+            raise Parked(frame(path, 0.0, request), path.name, reason) from None
+        told = _Told(ours)
+        watch = _Watch(child, told, limits, progress)
         try:
             watch.until_told()
         finally:
             _end(child)
+            told.close()
         return _outcome(watch, path, request, _text_of(stderr))
 
 
@@ -171,12 +183,19 @@ def _end(child: subprocess.Popen[bytes]) -> None:
 
 def _has_ended(child: subprocess.Popen[bytes]) -> bool:
     """Whether a child is dead. It isn't reaped: its number stays its group's until the group is dead, too."""
-    return os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+    try:
+        return os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+    except ChildProcessError:  # SIGCHLD is ignored here: the kernel has reaped it
+        return True
 
 
 @contextmanager
-def _ending_on_sigterm() -> Iterator[None]:
-    """Turn SIGTERM into SystemExit, so that what is open is closed. Only a main thread can."""
+def _ending_on_signals() -> Iterator[None]:
+    """Turn SIGTERM and SIGHUP into SystemExit, so that what is open is closed. Only a main thread can.
+
+    Whoever started this process with SIGHUP ignored (nohup) wants it to go on. SIGCHLD must not be ignored:
+    nobody could tell how a child died.
+    """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -184,18 +203,52 @@ def _ending_on_sigterm() -> Iterator[None]:
     def end(number: int, _: FrameType | None) -> None:
         raise SystemExit(128 + number)
 
-    before = signal.signal(signal.SIGTERM, end)
+    handlers: dict[int, Any] = {signal.SIGTERM: end}
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+        handlers[signal.SIGHUP] = end
+    if signal.getsignal(signal.SIGCHLD) is signal.SIG_IGN:
+        handlers[signal.SIGCHLD] = signal.SIG_DFL
+    before = {number: signal.signal(number, handler) for number, handler in handlers.items()}
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before or signal.SIG_DFL)
+        for number, handler in before.items():
+            signal.signal(number, handler or signal.SIG_DFL)
+
+
+class _Told:
+    """What a child tells, read by a thread: a child that stops in the middle of a word keeps nobody."""
+
+    def __init__(self, told: Connection) -> None:
+        self._connection = told
+        self._messages: queue.Queue[bytes | None] = queue.Queue(WAITING_MESSAGES)
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    def _read(self) -> None:
+        try:
+            while True:
+                self._messages.put(self._connection.recv_bytes(LONGEST_MESSAGE))
+        except (EOFError, OSError):  # it is ending, perhaps in the middle of a word, or tells too much
+            self._messages.put(None)
+
+    def next(self, seconds: float) -> bytes | None:
+        """The next message; None when there is none to come. Raises queue.Empty after so many seconds."""
+        return self._messages.get(timeout=max(seconds, 1e-3))
+
+    def close(self) -> None:
+        """Let the reader end, once the child is dead."""
+        end = time.monotonic() + LAST_SECONDS
+        while self._reader.is_alive() and time.monotonic() < end:
+            with suppress(queue.Empty):
+                self._messages.get(timeout=0.01)
 
 
 class _Watch:
     """What the child told so far, and whether it keeps within its limits."""
 
     def __init__(
-        self, child: subprocess.Popen[bytes], told: Connection, limits: Limits, progress: Progress
+        self, child: subprocess.Popen[bytes], told: _Told, limits: Limits, progress: Progress
     ) -> None:
         self.meeting: Meeting | None = None
         self.answer: tuple[int, Any] | None = None
@@ -213,23 +266,32 @@ class _Watch:
         """Return when the child has given its answer, is dead, or went beyond a limit."""
         look = 0.0
         while self.answer is None and self.exceeded is None:
-            if self._told.poll(max(0.0, look - time.monotonic())):
-                try:
-                    self._take(*_Values(self._told.recv_bytes()).load())
-                except (EOFError, OSError):  # it is ending, perhaps in the middle of a word
-                    return self._let_end()
+            ended = False
             if time.monotonic() >= look:
-                if _has_ended(self.child) and not self._told.poll():
-                    return
-                self.exceeded = self._beyond()
+                ended = _has_ended(self.child)
+                self.exceeded = None if ended else self._beyond()
                 look = time.monotonic() + LOOK_SECONDS
+            try:
+                message = self._told.next(look - time.monotonic())
+            except queue.Empty:
+                if ended:
+                    return
+                continue
+            if message is None:
+                return self._let_end()
+            self._take(message)
 
     def _let_end(self) -> None:
         end = time.monotonic() + LAST_SECONDS
         while not _has_ended(self.child) and time.monotonic() < end:
             time.sleep(0.01)
 
-    def _take(self, word: int, value: Any) -> None:
+    def _take(self, message: bytes) -> None:
+        try:
+            word, value = _Values(message).load()
+        except Exception:  # the bytes of a child that a library has damaged; pickle raises what it likes
+            self.answer = _BUG, traceback.format_exc()
+            return
         if word == _PROGRESS:
             self.step = value[0]
             self._progress(*value)
@@ -288,9 +350,20 @@ def _cause(watch: _Watch, said: str) -> Cause:
         return watch.exceeded
     if watch.answer is not None or watch.child.returncode == -signal.SIGKILL:
         return "ran out of memory or was killed", "free some memory or take smaller models, and try again"
-    name = signal.Signals(-watch.child.returncode).name
+    name = _signal_name(-watch.child.returncode)
     words = "".join(c if c.isprintable() else " " for c in said.strip().rpartition("\n")[2]).strip()[:200]
     return f"crashed ({name}{': ' if words else ''}{words})", "meetsense doctor may say why"
+
+
+def _signal_name(number: int) -> str:
+    """What a signal is called; those for real-time use have numbers only.
+
+    >>> _signal_name(6), _signal_name(40)
+    ('SIGABRT', 'signal 40')
+    """
+    with suppress(ValueError):
+        return signal.Signals(number).name
+    return f"signal {number}"
 
 
 def _text_of(file: BinaryIO) -> str:
@@ -303,8 +376,8 @@ def _text_of(file: BinaryIO) -> str:
 def memory_of_group(group: int) -> int:
     """Bytes that the processes of a group hold and only they can give back: anonymous, shared, swapped.
 
-    Pages of files (weights and sound that are mapped) are left out: the kernel takes them back when it needs
-    them. Where there is no /proc, 0.
+    Pages of files on a disk (weights and sound that are mapped) are left out: the kernel takes them back when
+    it needs them. Those of a file in memory (tmpfs) count. Where there is no /proc, 0.
     """
     return sum(map(_held, _members(group)))
 
@@ -335,9 +408,13 @@ class _Values(pickle.Unpickler):
         super().__init__(io.BytesIO(data))
 
     def find_class(self, module: str, name: str) -> Any:
-        """Classes of values, and what they consist of."""
-        if module == "meetsense.values" or (module, name) in _PLAIN:
+        """Classes of values, and what they consist of; a dotted name would lead out of the module."""
+        if (module, name) in _PLAIN:
             return super().find_class(module, name)
+        if module == "meetsense.values" and "." not in name:
+            found = super().find_class(module, name)
+            if isinstance(found, type) and found.__module__ == module:
+                return found
         raise pickle.UnpicklingError(f"{module}.{name} is no value")
 
 

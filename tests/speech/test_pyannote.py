@@ -6,6 +6,7 @@ import os
 import pickle
 import sys
 from collections.abc import Callable
+from importlib.abc import MetaPathFinder
 from itertools import pairwise
 from pathlib import Path
 
@@ -16,8 +17,8 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from meetsense.errors import EngineError, in_one_line
-from meetsense.speech.pyannote import FILES, PyannoteDiarizer
-from meetsense.speech.pyannote.loading import check, patient, quiet
+from meetsense.speech.pyannote import FILES, PyannoteDiarizer, engine
+from meetsense.speech.pyannote.loading import check, patient, private_copy, quiet
 from meetsense.speech.pyannote.plda import VoiceModel, two_covariance_log_odds
 from meetsense.speech.pyannote.turns import diarization_of, one_voice
 from meetsense.speech.shelf.record import RECORD
@@ -99,6 +100,42 @@ def test_a_missing_extra_is_one_line(folder: Path, monkeypatch: pytest.MonkeyPat
     with pytest.raises(EngineError, match=r"meetsense\[pyannote\]") as raised:
         PyannoteDiarizer(folder)
     assert "\n" not in str(raised.value)
+
+
+class Incompatible(MetaPathFinder):
+    """An extension module built for another numpy: importing torch raises what nobody expects."""
+
+    def find_spec(self, fullname: str, path: object = None, target: object = None) -> None:
+        if fullname == "torch":
+            raise ValueError("numpy.dtype size changed,\nmay indicate binary incompatibility")
+
+
+def test_a_library_that_raises_anything_at_import_is_one_line(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delitem(sys.modules, "torch", raising=False)
+    monkeypatch.setattr(sys, "meta_path", [Incompatible(), *sys.meta_path])
+    with pytest.raises(EngineError, match=r"numpy\.dtype size changed") as raised:
+        PyannoteDiarizer(folder)
+    assert "\n" not in str(raised.value)
+
+
+def test_what_changes_while_the_library_is_imported_is_refused(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trap, file = tmp_path / "trap", "segmentation/pytorch_model.bin"
+    monkeypatch.setattr(engine, "import_library", lambda: tampered(folder, file, trap))
+    with pytest.raises(EngineError, match=file):
+        PyannoteDiarizer(folder)
+    assert not trap.exists()
+
+
+def test_what_changes_once_it_is_copied_is_not_loaded(folder: Path, tmp_path: Path) -> None:
+    with private_copy(folder) as (copy, verified):
+        tampered(folder, FILES[0], tmp_path / "trap")
+        assert check(copy) == verified
+        assert copy.parent.stat().st_mode & 0o077 == 0
+    assert not copy.exists()
 
 
 def test_quiet_keeps_stdout_for_the_caller(capsys: pytest.CaptureFixture[str]) -> None:

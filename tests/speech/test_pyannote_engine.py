@@ -238,6 +238,15 @@ def test_no_more_people_are_asked_for_than_there_are_vectors(exact: PyannoteDiar
     assert not np.any(centroids)
 
 
+def test_vectors_that_are_one_are_one_persons(exact: PyannoteDiarizer) -> None:
+    """Sound that repeats to the sample: more people were asked for than there are different vectors."""
+    vectors, activity, whose = vectors_of(2, 12)
+    vectors[:, 0] = np.eye(2, 256)[whose]
+    hard, centroids = clusters_of(exact, vectors, activity, num_clusters=3, min_clusters=3, max_clusters=3)
+    assert np.isfinite(centroids).all()
+    assert len(set(zip(whose, hard[:, 0], strict=True))) == 2
+
+
 @pytest.mark.parametrize("seconds", [0.05, 0.3, 1.0, 2.5])
 def test_short_sound_is_somebody_s(exact: PyannoteDiarizer, seconds: float) -> None:
     found = run(exact, talk(seconds), 4, 4)
@@ -377,6 +386,17 @@ def test_networks_that_differ_are_not_used(
     assert run(engine, talk()) == run(exact, talk())
     monkeypatch.setattr(exported, "export_embedding", None)
     assert PyannoteDiarizer(folder, mode=Mode.FAST, threads=1, cache=tmp_path).mode is Mode.EXACT
+
+
+def test_networks_that_give_no_numbers_are_not_used(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    frames = exported.OnnxNetworks.frames
+    monkeypatch.setattr(exported.OnnxNetworks, "frames", lambda self, chunk: frames(self, chunk) * np.nan)
+    for _ in range(2):  # made, and then from the cache
+        engine = PyannoteDiarizer(folder, mode=Mode.FAST, threads=1, cache=tmp_path)
+        assert engine.mode is Mode.EXACT
+        assert "vectors turn by nan" in str(engine.note)
 
 
 def test_without_the_exporter_exact_is_run(

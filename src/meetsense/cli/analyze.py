@@ -19,7 +19,7 @@ from meetsense.errors import MeetsenseError
 from meetsense.values import SpeakerRange
 
 if TYPE_CHECKING:
-    from meetsense.batch import Limits
+    from meetsense.batch import Limits, Parked
     from meetsense.config import Settings
     from meetsense.pipeline import Progress, Request, Toolbox
     from meetsense.values import Analysis, Roster, Voiceprint
@@ -277,7 +277,6 @@ def analysed(
     from meetsense.batch import Parked, analyse_apart
     from meetsense.interchange.transcript import is_transcript
     from meetsense.pipeline import analyse
-    from meetsense.store import Store
 
     with progress_bar(file.name) as progress:
         if is_transcript(file):
@@ -286,9 +285,19 @@ def analysed(
             return analyse_apart(file, toolbox, request, progress, limits=limits)
         except Parked as parked:
             if park_in is not None:
-                with Store(park_in) as store:
-                    store.park(parked.meeting.id, parked.meeting.title, parked.reason)
+                _park(parked, park_in)
             raise
+
+
+def _park(parked: Parked, database: Path) -> None:
+    """Note a parked meeting in the database. Raises MeetsenseError, with its reason, where that fails."""
+    from meetsense.store import Store
+
+    try:
+        with Store(database) as store:
+            store.park(parked.meeting.id, parked.meeting.title, parked.reason)
+    except MeetsenseError as error:
+        raise MeetsenseError(f"{parked}; and that could not be noted: {error}") from error
 
 
 def _enrolled(database: Path) -> tuple[Voiceprint, ...]:

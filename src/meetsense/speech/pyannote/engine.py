@@ -11,7 +11,15 @@ import numpy as np
 from meetsense.errors import EngineError, in_one_line
 from meetsense.speech import Progress, default_threads, silent_progress
 from meetsense.speech.directory import revision
-from meetsense.speech.pyannote.loading import FILES, Mode, check, load_pipeline, quiet
+from meetsense.speech.pyannote.loading import (
+    FILES,
+    Mode,
+    check,
+    import_library,
+    load_pipeline,
+    private_copy,
+    quiet,
+)
 from meetsense.speech.pyannote.plda import VoiceModel
 from meetsense.speech.pyannote.turns import diarization_of, one_voice, tracks
 from meetsense.values import SAMPLE_RATE, Audio, Diarization, Span, SpeakerRange
@@ -50,18 +58,19 @@ class PyannoteDiarizer:
         cache: Path | None = None,
     ) -> None:
         """``cache``: where exported networks are kept; default ``meetsense/pyannote`` in the user's cache."""
-        verified = check(folder)
+        check(folder)
+        import_library()
         self._folder = folder
         self._threads = threads or default_threads()
-        self._pipeline: Any = load_pipeline(folder, self._threads)
-        self._voices = VoiceModel(self._pipeline._plda)
-        self._space = (
-            f"pyannote-embedding@{revision(*(folder / name for name in FILES if _makes_space(name)))}"
-        )
         self._steps: Any = None
         self.note: str | None = None
         """Why the mode is another than asked for, in one line."""
-        self._mode = self._prepare(Mode(mode), cache)
+        with private_copy(folder) as (copy, verified):
+            self._pipeline: Any = load_pipeline(copy, self._threads)
+            space = revision(*(copy / name for name in FILES if _makes_space(name)))
+            self._mode = self._prepare(Mode(mode), copy, cache)
+        self._voices = VoiceModel(self._pipeline._plda)
+        self._space = f"pyannote-embedding@{space}"
         short = verified.name.removeprefix("speaker-diarization-")
         self._name = f"pyannote-{short}@{verified.revision[:8]}+{self._mode}"
 
@@ -135,8 +144,8 @@ class PyannoteDiarizer:
         both, exclusive = tracks(found.speaker_diarization), tracks(found.exclusive_speaker_diarization)
         return diarization_of(both, exclusive, prints, audio.duration)
 
-    def _prepare(self, mode: Mode, cache: Path | None) -> Mode:
-        """Put the mode's steps into the pipeline; the mode that it came to."""
+    def _prepare(self, mode: Mode, copy: Path, cache: Path | None) -> Mode:
+        """Put the mode's steps into the pipeline of this copy; the mode that it came to."""
         from meetsense.speech.pyannote.steps import Networks, Steps, TorchNetworks, stackable
 
         if mode is Mode.STOCK:
@@ -154,7 +163,7 @@ class PyannoteDiarizer:
             from meetsense.speech.pyannote.exported import NotClose, open_exported
 
             try:
-                networks = open_exported(self._pipeline, self._folder, self._threads, cache)
+                networks = open_exported(self._pipeline, copy, self._threads, cache)
             except NotClose as error:
                 self.note = f"fast mode is not to be trusted here, exact was run: {error}"
                 mode = Mode.EXACT

@@ -174,7 +174,7 @@ def closeness(pipeline: Any, networks: OnnxNetworks) -> dict[str, float]:
                     embedding.forward_embedding(f, weights=mask[None])[0] for f in (frames, exported)
                 )
                 angles.append(1 - float(torch.nn.functional.cosine_similarity(one, other, dim=0, eps=1e-30)))
-    return {"frames": float((own != others).any(axis=2).mean()), "angle": max(0.0, *angles)}
+    return {"frames": float((own != others).any(axis=2).mean()), "angle": float(np.max(angles))}
 
 
 def sample(chunks: int, length: int) -> NDArray[np.float32]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import io
 import os
+import shutil
+import tempfile
 import warnings
 from collections.abc import Iterator
 from enum import StrEnum
@@ -13,6 +15,7 @@ from typing import Any
 
 from meetsense.errors import EngineError, in_one_line
 from meetsense.speech.shelf import Kind, Verified, offline, verify
+from meetsense.speech.shelf.record import RECORD, read_record
 
 FILES = Kind.PYANNOTE.needs
 """What pyannote.audio opens in a directory; for what is missing it would ask the network."""
@@ -76,21 +79,47 @@ def check(folder: Path) -> Verified:
     return verify(folder, full=True)
 
 
+@contextlib.contextmanager
+def private_copy(folder: Path) -> Iterator[tuple[Path, Verified]]:
+    """A directory's files where nobody else writes, verified there: what is loaded is what was verified.
+
+    Importing torch takes seconds, in which the directory itself might change. Raises EngineError.
+    """
+    check(folder)
+    with tempfile.TemporaryDirectory(prefix="meetsense-weights-") as made:
+        copy = Path(made) / folder.name
+        try:
+            for name in (RECORD, *(file.path for file in read_record(folder).files)):
+                (copy / name).parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(folder / name, copy / name)
+        except OSError as error:
+            raise EngineError(f"{folder}: cannot be copied to {made} ({error.strerror})") from error
+        yield copy, check(copy)
+
+
+def import_library() -> None:
+    """Import torch and pyannote.audio, which takes seconds. Raises EngineError whatever that raises."""
+    offline()
+    try:
+        with quiet(), patient():
+            import torch  # noqa: F401
+            from pyannote.audio import Pipeline  # noqa: F401
+    except Exception as error:  # an extension module built for another numpy raises ValueError, and so on
+        raise EngineError(
+            f"pyannote.audio cannot be imported ({in_one_line(error)}); install meetsense[pyannote], "
+            "or let meetsense doctor say what is wrong"
+        ) from error
+
+
 def load_pipeline(folder: Path, threads: int) -> Any:
     """pyannote.audio's SpeakerDiarization of a directory that :func:`check` passed.
 
     Unpickles the weights: what they say is run. Raises EngineError.
     """
-    offline()
-    try:
-        with quiet(), patient():
-            import torch
-            from pyannote.audio import Pipeline
-    except (ImportError, OSError, RuntimeError, AttributeError) as error:
-        raise EngineError(
-            f"pyannote.audio cannot be imported ({in_one_line(error)}); install meetsense[pyannote], "
-            "or let meetsense doctor say what is wrong"
-        ) from error
+    import_library()
+    import torch
+    from pyannote.audio import Pipeline
+
     torch.set_num_threads(threads)
     try:
         with quiet():

@@ -203,9 +203,10 @@ def clean(active: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def bounded(clustering: Any) -> Callable[..., tuple[Any, Any, Any]]:
-    """The library's clustering, asked for no more people than there are vectors to tell them by.
+    """The library's clustering, asked for no more people than there are different vectors to tell them by.
 
-    Stock raises an error there, and averages nothing where there is no vector at all.
+    Stock raises an error there, or gives a person without a vector; and it averages nothing where there is no
+    vector at all.
     """
 
     def cluster(
@@ -216,12 +217,13 @@ def bounded(clustering: Any) -> Callable[..., tuple[Any, Any, Any]]:
         max_clusters: float | None = None,
         **others: Any,
     ) -> tuple[Any, Any, Any]:
-        vectors = len(clustering.filter_embeddings(embeddings, segmentations=segmentations)[0])
+        found, *_ = clustering.filter_embeddings(embeddings, segmentations=segmentations)
+        vectors = len(np.unique(found, axis=0))
         if not vectors:
             chunks, speakers, dimension = embeddings.shape
             everybody = np.zeros((chunks, speakers), np.int8)
             return everybody, np.ones((chunks, speakers, 1)), np.zeros((1, dimension))
-        found: tuple[Any, Any, Any] = clustering(
+        result: tuple[Any, Any, Any] = clustering(
             embeddings=embeddings,
             segmentations=segmentations,
             num_clusters=num_clusters and min(num_clusters, vectors),
@@ -229,7 +231,7 @@ def bounded(clustering: Any) -> Callable[..., tuple[Any, Any, Any]]:
             max_clusters=max_clusters and min(max_clusters, vectors),
             **others,
         )
-        return found
+        return result
 
     return cluster
 
