@@ -103,7 +103,7 @@ def compared(mode: str, on: str, found: Cost, stock: Cost, slim: Cost, note: str
 
 def hours() -> Iterator[Row]:
     """Rows of long meetings, by scripted networks."""
-    on = "six scripted people, everything but the networks"
+    on = "six scripted people, everything but the networks, VAD and words"
     costs = {hours: measure("exact", hours * HOUR, "--scripted") for hours in (1, 3, 4)}
     notes = {hours: f"{cost.said}; {cost.voices} voices" for hours, cost in costs.items()}
     peak = costs[3].peak_bytes / 1e9
