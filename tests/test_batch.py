@@ -372,6 +372,8 @@ def test_a_parked_meeting_is_one_line_and_the_next_goes_on(
         (waiting,) = store.parked()
         assert (waiting.id, waiting.title) == (frame(files[1], 1.0, Request()).id, "1.0")
         assert "while finding speech" in waiting.reason
+        with pytest.raises(StoreError, match="is parked: it ran out of memory"):
+            store.load(waiting.id[:6])
     monkeypatch.setattr(Store, "park", full)
     line = call("analyze", files[1], "--db", database, code=1).stderr
     assert "1.0.wav: parked, it ran out of memory or was killed" in line

@@ -171,7 +171,7 @@ def voice_of_speaker(
 def _print(voice: Voice, space: str, name: str, anyway: bool) -> Voiceprint:
     if voice.seconds < ENOUGH_SECONDS or voice.vector is None:
         raise EngineError(
-            f"{voice.seconds:.0f} s of clear speech are too little to enrol a voice; "
+            f"{int(voice.seconds)} s of clear speech are too little to enrol a voice; "
             f"it takes {ENOUGH_SECONDS:.0f} s"
         )
     if voice.fits and voice.fits[0] != name and not anyway:

@@ -105,7 +105,7 @@ def test_an_unreadable_file(refused: Refused, monkeypatch: pytest.MonkeyPatch, s
         path.chmod(0)
         Path(folder).chmod(0o755)
         with unprivileged():
-            line = refused("analyze", path)
+            line = refused("analyze", path, "--no-store")
     assert line.startswith(f"meetsense: secret{suffix}: ")
     assert "not readable" in line or "Permission denied" in line
 
@@ -201,10 +201,14 @@ def test_the_other_files_go_on(tmp_path: Path, vtt: Path, call: Call) -> None:
 
 
 @pytest.mark.parametrize("option", ["--html", "--json"])
-def test_an_output_that_cannot_be_written(tmp_path: Path, vtt: Path, call: Call, option: str) -> None:
-    result = call("analyze", vtt, option, tmp_path / "none" / "out", code=1)
-    assert result.stderr.splitlines()[-1].startswith("meetsense: ")
-    assert "cannot be written" in result.stderr
+def test_an_output_that_cannot_be_written(tmp_path: Path, vtt: Path, refused: Refused, option: str) -> None:
+    """It is said before hours of work, not after."""
+    assert "cannot be written" in refused("analyze", vtt, option, tmp_path / "none" / "out")
+
+
+def test_a_database_that_cannot_be_made(tmp_path: Path, vtt: Path, refused: Refused) -> None:
+    (tmp_path / "file").touch()
+    assert "cannot be" in refused("analyze", vtt, "--db", tmp_path / "file" / "x.db")
 
 
 @pytest.mark.parametrize("content", [b"no database at all" * 200, b"SQLite format 3\0junk"])

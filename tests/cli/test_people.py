@@ -70,7 +70,7 @@ def test_from_a_file_to_known_again_to_forgotten(call: Call, engine: None, tmp_p
     assert speakers(call, meeting) == [("S1", None, False), ("S2", "Ada", True), ("S3", None, False)]
     (row,) = json.loads(call("people", "list", "--json").stdout)
     assert row == {"name": "Ada", "prints": 1, "seconds": 40.0, "meetings": 1, "known_again": 1}
-    assert call("people", "list").stdout == "Ada  voice enrolled, 40 s; in 1 meetings, 1 by voice\n"
+    assert call("people", "list").stdout == "Ada  voice enrolled, 40 s; in 1 meeting, 1 by voice\n"
     shown = call("people", "show", "Ada").stdout
     assert "voiceprint: 40 s from ada.wav" in shown
     assert "agrees to voiceprint: signed form" in shown
@@ -155,7 +155,7 @@ def test_the_database_is_free_while_a_correction_waits_for_the_engine(
     monkeypatch.setattr("meetsense.review.open_ears", voices.open_ears_beside_a_writer)
     monkeypatch.setenv("DATABASE_TO_WRITE", str(database()))
     told = call("people", "correct", f"{meeting}:S1", "Bo").stderr
-    assert "1 other recognitions were judged again" in told
+    assert "judged again: 1 other recognition\n" in told
     assert "Late" in call("consent", "show").stdout
 
 
@@ -171,6 +171,7 @@ def test_from_a_speaker_of_a_meeting(call: Call, refused: Refused, engine: None,
     assert "has no speaker 'S7'" in refused(*enrol[:-1], f"{meeting}:S7", "--audio", first)
     assert "neither a file nor MEETING:SPEAKER" in refused(*enrol[:-1], "somewhere")
     call(*enrol, "--audio", first)
+    assert speakers(call, meeting) == [("S1", None, False), ("S2", "Bo", False)]
     assert f"from {meeting}:S2" in call("people", "show", "Bo").stdout
     assert speakers(call, analysed(call, other)) == [("S1", "Bo", True)]
 
@@ -192,7 +193,7 @@ def test_one_correction_mends_history_and_voiceprints(call: Call, engine: None, 
     heard = ("--from", f"{doubtful}:S1", "--audio", tmp_path / "2.wav")
     call("people", "enrol", "Ada", *heard, "--anyway")
     told = call("people", "correct", f"{doubtful}:S1", "Bo").stderr
-    assert "1 other recognitions were judged again" in told
+    assert "judged again: 1 other recognition\n" in told
     assert speakers(call, doubtful) == [("S1", "Bo", False)]
     assert speakers(call, hers) == [("S1", "Ada", True)]
 
@@ -223,7 +224,9 @@ def test_without_the_engine_a_correction_stands_and_says_what_was_left(
     later = analysed(call, recording(tmp_path / "later.wav", (ADA, 20)))
     monkeypatch.setattr("meetsense.review.open_ears", voices.crash)
     told = call("people", "correct", f"{meeting}:S1", "--nobody").stderr
-    assert "1 other recognitions rest on it and keep their names: the process of the pyannote engine" in told
+    assert (
+        "not judged again: 1 other recognition, whose names stay: the process of the pyannote engine" in told
+    )
     assert speakers(call, meeting)[0] == ("S1", None, False)
     assert speakers(call, later) == [("S1", "Ada", True)]
 

@@ -120,6 +120,16 @@ def refuse_to_overwrite(
         taken[path.resolve()] = f"the file of {option}"
 
 
+def refuse_nowhere(written: Mapping[str, Path | None]) -> None:
+    """Raise MeetsenseError when an output's folder isn't there or nothing can be put into it."""
+    for option, path in written.items():
+        folder = path.resolve().parent if path else None
+        if path and folder and not (folder.is_dir() and os.access(folder, os.W_OK | os.X_OK)):
+            raise MeetsenseError(
+                f"{path}: cannot be written, {folder} is no folder to write to; name another with {option}"
+            )
+
+
 def language_code(_: click.Context, __: click.Parameter, code: str | None) -> str | None:
     """The code, if it has the form of a BCP 47 tag; a name such as ``german`` would be found out late."""
     if code is not None and not re.fullmatch(r"[A-Za-z]{2,3}([-_][A-Za-z0-9]{2,8})*", code):
@@ -222,6 +232,10 @@ def analyze(
     )
     toolbox = toolbox_of(settings, whisper, diarizer, pyannote_mode)
     limits = limits_of(settings)
+    refuse_nowhere({} if several else written)
+    if store:
+        with Store(database):  # found out now, not when hours of work are to be kept
+            pass
 
     def one(file: Path) -> None:
         analysis = analysed(file, toolbox, request, limits, park_in=database if store else None)

@@ -40,6 +40,15 @@ def settings_of(config: Path | None) -> Settings:
     return read_settings(config)
 
 
+def counted(number: int, noun: str) -> str:
+    """A number with its noun.
+
+    >>> counted(1, "meeting"), counted(0, "meeting")
+    ('1 meeting', '0 meetings')
+    """
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
 def write_text(path: Path, text: str) -> None:
     """Write a file for its owner alone, whole or not at all. Raises MeetsenseError.
 

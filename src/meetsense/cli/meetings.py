@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from meetsense.cli.common import database_options, print_summary, settings_of, write_text
+from meetsense.cli.common import counted, database_options, print_summary, settings_of, write_text
 
 if TYPE_CHECKING:
     from meetsense.store import Store
@@ -69,7 +69,7 @@ def meetings(json: bool, db: Path | None, config: Path | None) -> None:
     for p in parked:
         click.echo(f"parked: {p.id}  {_day(p.parked_at)}  {clean(p.title)}: {clean(p.reason)}", err=True)
     for m in listed:
-        counts = f"{m.speakers} speakers, {m.decisions} decisions"
+        counts = f"{counted(m.speakers, 'speaker')}, {counted(m.decisions, 'decision')}"
         click.echo(f"{m.id}  {_day(m.started_at)}  {_clock(m.duration)}  {counts}  {clean(m.title)}")
 
 

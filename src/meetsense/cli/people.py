@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from meetsense.cli.common import database_options, settings_of
+from meetsense.cli.common import counted, database_options, settings_of
 from meetsense.errors import MeetsenseError
 
 if TYPE_CHECKING:
@@ -99,9 +99,8 @@ def list_people(json: bool, db: Path | None, config: Path | None) -> None:
         return
     for person in known:
         voice = f"voice enrolled, {person.seconds:.0f} s" if person.prints else "no voiceprint"
-        click.echo(
-            f"{clean(person.name)}  {voice}; in {person.meetings} meetings, {person.known_again} by voice"
-        )
+        where = f"in {counted(person.meetings, 'meeting')}, {person.known_again} by voice"
+        click.echo(f"{clean(person.name)}  {voice}; {where}")
 
 
 @people.command()
@@ -215,8 +214,11 @@ def correct(source: str, name: str | None, nobody: bool, db: Path | None, config
     meeting, label = _split(source)
     settings = _settings(config)
     with _open(db, config) as store:
+        known = {person.name for person in store.people()}
         done = review.correct(store, meeting, label, name, _ears(settings))
     result = done.correction
+    if name is not None and name not in known:
+        click.echo(f"{clean(name)} was not known here before", err=True)
     if result.name:
         click.echo(f"{clean(source)} is {clean(result.name)}", err=True)
     else:
@@ -224,13 +226,11 @@ def correct(source: str, name: str | None, nobody: bool, db: Path | None, config
         click.echo(f"{clean(source)} has no name now{refused}", err=True)
     if result.print_moved and name:
         click.echo(f"its sound was added to the voiceprint of {clean(name)}", err=True)
+    others = counted(result.reconsidered, "other recognition")
     if done.undone:
-        click.echo(
-            f"{result.reconsidered} other recognitions rest on it and keep their names: {clean(done.undone)}",
-            err=True,
-        )
+        click.echo(f"not judged again: {others}, whose names stay: {clean(done.undone)}", err=True)
     elif result.reconsidered:
-        click.echo(f"{result.reconsidered} other recognitions were judged again", err=True)
+        click.echo(f"judged again: {others}", err=True)
     for other, speaker in result.unnamed:
         click.echo(f"unknown now: {clean(other)}:{clean(speaker)}", err=True)
 
@@ -248,7 +248,8 @@ def delete(name: str, yes: bool, db: Path | None, config: Path | None) -> None:
     with _open(db, config) as store:
         known, _, _ = store.person(name)
         if not yes:
-            click.confirm(f"Forget {name}, named in {known.meetings} meetings?", abort=True, err=True)
+            where = counted(known.meetings, "meeting")
+            click.confirm(f"Forget {name}, named in {where}?", abort=True, err=True)
         store.forget_person(name)
     click.echo(f"{name} is forgotten", err=True)
 

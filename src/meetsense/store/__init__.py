@@ -252,7 +252,8 @@ class Store:
     ) -> None:
         """Add prints to a person's voiceprint; ``source``: the meeting and label that they are of, if any.
 
-        A print of the same source is replaced, whosever it was. Raises StoreError when the person has not
+        A print of the same source is replaced, whosever it was, and the voice of the source gets the person's
+        name unless they refuse to be named. Raises StoreError when the person has not
         agreed to a voiceprint; their last statement counts.
         """
         from meetsense.store import voices
@@ -262,6 +263,8 @@ class Store:
             row = voices.person_row(self._db.conn, person)
             for voiceprint in prints:
                 voices.add_print(self._db.conn, row, voiceprint, origin, source, datetime.now(UTC))
+            if source is not None:
+                voices.name_voice(self._db.conn, row, *source)
 
     def correct(self, meeting: str, label: str, person: str | None, judge: Judge) -> Correction:
         """A voice of a meeting is this person's, or, with None, nobody's that is known.
@@ -324,6 +327,9 @@ class Store:
         if len(ids) == 1 or meeting in ids:
             return meeting if meeting in ids else ids[0]
         if not ids:
+            for parked in self.parked():
+                if parked.id.startswith(meeting):
+                    raise StoreError(f"meeting {parked.id} is parked: {parked.reason}; then analyse it again")
             raise StoreError(f"no meeting {meeting!r} in {self.path}; list them with: meetsense meetings")
         raise StoreError(f"{len(ids)} meetings begin with {meeting!r}; give more of the id")
 

@@ -176,6 +176,14 @@ def add_print(
     )
 
 
+def name_voice(conn: sqlite3.Connection, person: int, meeting: str, label: str) -> None:
+    """Give the voice of a meeting a person's name, unless they refuse to be named."""
+    if stated(conn, person, Agreement.NAMED) is not False:
+        conn.execute(
+            "update speakers set person = ? where meeting = ? and label = ?", (person, meeting, label)
+        )
+
+
 def correct(
     conn: sqlite3.Connection, meeting: str, label: str, name: str | None, judge: Judge, now: datetime
 ) -> Correction:
