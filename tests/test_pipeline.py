@@ -261,7 +261,7 @@ def test_auto_takes_what_is_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     assert choose_diarizer(tmp_path, Choice.EMBEDDED).engine is Choice.EMBEDDED
     (preferred / "config.yaml").write_bytes(b"longer than it was")
     pick = choose_diarizer(tmp_path, Choice.AUTO)
-    assert pick.engine is Choice.EMBEDDED
+    assert (pick.engine, pick.folder) == (Choice.PYANNOTE, folder)
     assert pick.note is not None
     assert "config.yaml has 18 bytes" in pick.note
 

@@ -11,11 +11,19 @@ from pathlib import Path
 
 from meetsense import interaction
 from meetsense.audio import Limits, load_audio, open_regular
-from meetsense.errors import EngineError
+from meetsense.errors import EngineError, in_one_line
 from meetsense.interchange.transcript import Transcript, is_transcript, read_transcript
 from meetsense.speech import Diarizer, Transcriber, Vad, VoiceSpace
 from meetsense.speech.attribution import UNKNOWN, attribute
-from meetsense.speech.directory import Choice, Pick, choose_diarizer, find_whisper
+from meetsense.speech.directory import (
+    Choice,
+    Pick,
+    choose_diarizer,
+    find_whisper,
+    find_whispers,
+    instead_of_pyannote,
+    passed_over,
+)
 from meetsense.values import (
     Analysis,
     Audio,
@@ -114,13 +122,31 @@ def open_toolbox(
     offline()
     vad = SileroVad()
     told_apart, notes = _open_diarizer(models, Choice(diarizer), pyannote_mode, threads or None)
-    try:
+    if whisper is not None:
         transcriber = _open_whisper(find_whisper(models, whisper), threads or None, memory_bytes)
         return Toolbox(vad, told_apart, transcriber, None, notes)
+    try:
+        transcriber, refused = _open_largest(models, threads or None, memory_bytes)
     except EngineError as reason:
-        if whisper is not None:
-            raise
         return Toolbox(vad, told_apart, None, f"Without words: {reason}.", notes)
+    note = passed_over(refused)
+    return Toolbox(vad, told_apart, transcriber, None, (*notes, note) if note else notes)
+
+
+def _open_largest(
+    models: Path, threads: int | None, memory_bytes: int | None
+) -> tuple[Transcriber, tuple[str, ...]]:
+    """The largest installed Whisper model that can be loaded, and why others can't be.
+
+    Raises EngineError, which says it of each, when none can.
+    """
+    found, refused = find_whispers(models)
+    for folder in found:
+        try:
+            return _open_whisper(folder, threads, memory_bytes), refused
+        except EngineError as error:
+            refused = (*refused, str(error))
+    raise EngineError("; ".join(refused))
 
 
 def _open_whisper(folder: Path, threads: int | None, memory_bytes: int | None) -> Transcriber:
@@ -135,16 +161,22 @@ def _open_whisper(folder: Path, threads: int | None, memory_bytes: int | None) -
 def _open_diarizer(
     models: Path, choice: Choice, pyannote_mode: str, threads: int | None
 ) -> tuple[Diarizer, tuple[str, ...]]:
-    """The diarizer of a choice, and what there is to say about it."""
+    """The diarizer of a choice, and what there is to say about it.
+
+    ``auto`` imports pyannote in a process of its own first: some of its libraries end the one they are in.
+    """
+    from meetsense.speech.doctor import need_pyannote
+
     pick = choose_diarizer(models, choice)
     if pick.engine is Choice.PYANNOTE:
         try:
+            if choice is Choice.AUTO:
+                need_pyannote()
             return _open_pyannote(pick, pyannote_mode, threads)
-        except EngineError as error:
+        except Exception as error:  # auto never fails, whatever a library of others raises
             if choice is Choice.PYANNOTE:
                 raise
-            note = f"pyannote could not be taken, the embedded diarizer was: {error}."
-            pick = replace(choose_diarizer(models, Choice.EMBEDDED), note=note)
+            pick = instead_of_pyannote(str(error) if isinstance(error, EngineError) else in_one_line(error))
     from meetsense.speech.embedded import EmbeddedDiarizer
 
     return EmbeddedDiarizer(pick.folder, threads=threads), (pick.note,) if pick.note else ()
@@ -154,7 +186,8 @@ def _open_pyannote(pick: Pick, mode: str, threads: int | None) -> tuple[Diarizer
     from meetsense.speech.pyannote import Mode, PyannoteDiarizer
 
     diarizer = PyannoteDiarizer(pick.folder, mode=Mode(mode), threads=threads)
-    return diarizer, (f"{diarizer.note[0].upper()}{diarizer.note[1:]}.",) if diarizer.note else ()
+    own = f"{diarizer.note[0].upper()}{diarizer.note[1:]}." if diarizer.note else None
+    return diarizer, tuple(note for note in (pick.note, own) if note)
 
 
 def analyse(

@@ -2,29 +2,35 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from meetsense.cli.doctor import _database, _state
-from meetsense.speech.directory import Choice
+from meetsense.speech.directory import BUNDLED, Choice
 from meetsense.speech.doctor import (
     EXTRA,
     TRIED,
     Finding,
     State,
+    check_shelf,
     diarizer_finding,
     extra_works,
+    gpu_finding,
     library_findings,
     model_findings,
     try_import,
     try_imports,
 )
-from meetsense.speech.shelf import File, Installed, Kind, write_record
+from meetsense.speech.shelf import File, Installed, Kind, read_manifest, write_record
+from meetsense.speech.shelf.adopt import adopt
+from meetsense.speech.whisper.machine import Gpu, probe
 from tests.cli.test_audio import isolated
 
 WITHOUT_EXTRA = """
@@ -199,7 +205,8 @@ def test_a_machine_where_nothing_can_be_analysed(tmp_path: Path, libraries: Path
     )
     assert "CUDA" in by_name(document)["torchaudio"]["detail"]
     assert document["diarizer"]["engine"] == "embedded"
-    assert document["diarizer"]["why"] == "pyannote is installed and does not import"
+    why = "pyannote could not be taken (it is installed and does not import)"
+    assert document["diarizer"]["why"] == why
 
 
 def test_the_table(tmp_path: Path, libraries: Path) -> None:
@@ -216,8 +223,6 @@ def test_the_table(tmp_path: Path, libraries: Path) -> None:
 
 def installed(folder: Path, *, kind: Kind = Kind.PYANNOTE) -> Path:
     """A folder of the kind's files with a record that tells the truth."""
-    import hashlib
-
     for name in kind.needs:
         file = folder / name.replace("*", "json")
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -235,47 +240,185 @@ def installed(folder: Path, *, kind: Kind = Kind.PYANNOTE) -> Path:
     return folder
 
 
+def whisper(folder: Path, extra: int, files: Mapping[str, bytes] | None = None) -> Path:
+    """A copy of the demo's Whisper with a record, made larger by bytes that nothing reads."""
+    folder.mkdir(parents=True)
+    contents = {
+        path.name: path.read_bytes() for path in (BUNDLED / "demo-whisper").iterdir() if path.is_file()
+    }
+    for name, data in {**contents, **(files or {})}.items():
+        (folder / name).write_bytes(data + bytes(extra * (name == "model.bin")))
+    names = sorted(path.name for path in folder.iterdir())
+    record = tuple(
+        File(name, (folder / name).stat().st_size, hashlib.sha256((folder / name).read_bytes()).hexdigest())
+        for name in names
+    )
+    write_record(Installed(folder, folder.name, Kind.WHISPER, "nowhere", "1" * 40, record))
+    return folder
+
+
+def looked_at(models: Path, named: str | None = None) -> dict[str, Finding]:
+    return {finding.name: finding for finding in model_findings(models, check_shelf(models), named)}
+
+
 def test_models_are_hashed(tmp_path: Path) -> None:
     folder = installed(tmp_path / "pyannote" / "mine")
-    installed(tmp_path / "whisper" / "good", kind=Kind.WHISPER)
-    found = {finding.name: finding for finding in model_findings(tmp_path)}
+    whisper(tmp_path / "whisper" / "good", 0)
+    found = looked_at(tmp_path)
     assert found["pyannote mine"].state is State.OK
+    assert (
+        found["pyannote mine"].detail
+        == "verified, by its own record, not by this manifest, revision 111111111111"
+    )
     assert found["whisper good"].state is State.OK
     weights = folder / "plda" / "plda.npz"
     weights.write_bytes(b"x" * weights.stat().st_size)
-    found = {finding.name: finding for finding in model_findings(tmp_path)}
+    found = looked_at(tmp_path)
     assert found["pyannote mine"].state is State.BROKEN
     assert "plda/plda.npz has SHA-256" in found["pyannote mine"].detail
-    assert found["pyannote mine"].remedy == "meetsense models pull mine"
+    assert found["pyannote mine"].remedy is not None
+    assert "models pull" not in found["pyannote mine"].remedy, "the manifest has no such model"
     (folder / "installed.json").unlink()
-    found = {finding.name: finding for finding in model_findings(tmp_path)}
+    found = looked_at(tmp_path)
     assert found["pyannote mine"].state is State.BROKEN
     assert found["pyannote mine"].remedy == f"meetsense models import {folder}"
 
 
 def test_a_whisper_model_that_is_named_and_missing_blocks(tmp_path: Path) -> None:
-    (words,) = [finding for finding in model_findings(tmp_path, "huge") if finding.name == "words"]
-    assert words.blocks
-    (words,) = [finding for finding in model_findings(tmp_path) if finding.name == "words"]
-    assert not words.blocks
+    assert looked_at(tmp_path, "huge")["words"].blocks
+    assert not looked_at(tmp_path)["words"].blocks
+
+
+def test_the_remedy_of_an_imported_model_is_its_folder(tmp_path: Path) -> None:
+    """Not the repository that a record of another PC names."""
+    there = installed(tmp_path / "stick" / "ours")
+    folder = adopt(there, tmp_path / "models", read_manifest(), trust=True).folder
+    assert looked_at(tmp_path / "models")["pyannote ours"].detail.startswith("verified, trusted by you")
+    (folder / "config.yaml").unlink()
+    remedy = f"import it again with meetsense models import {there} --trust --name ours"
+    assert looked_at(tmp_path / "models")["pyannote ours"].remedy == remedy
+
+
+def test_words_come_from_what_will_be_taken(tmp_path: Path) -> None:
+    large, small = (
+        whisper(tmp_path / "whisper" / name, size) for name, size in (("large", 99), ("small", 0))
+    )
+    assert looked_at(tmp_path)["words"].detail == f"recognised by {large}"
+    weights = large / "model.bin"
+    weights.write_bytes(weights.read_bytes()[:-1] + b"x")
+    found = looked_at(tmp_path)
+    assert (found["whisper large"].state, found["words"].state) == (State.BROKEN, State.OK)
+    assert found["words"].detail == f"recognised by {small}"
+    named = looked_at(tmp_path, "large")["words"]
+    assert named.blocks
+    assert "model.bin has SHA-256" in named.detail
+    assert not looked_at(tmp_path, "small")["words"].blocks
+    (small / "installed.json").unlink()
+    found = looked_at(tmp_path)
+    assert (found["whisper small"].state, found["words"].state) == (State.BROKEN, State.MISSING)
+    assert found["whisper small"].remedy == f"meetsense models import {small}"
+    assert looked_at(tmp_path, "small")["words"].blocks
+    assert not looked_at(tmp_path / "none", str(BUNDLED / "demo-whisper"))["words"].blocks
+
+
+def test_files_that_do_not_belong_together_are_found(tmp_path: Path) -> None:
+    """They hash as they should, and the engine refuses them."""
+    folder = whisper(tmp_path / "whisper" / "mixed", 0, {"preprocessor_config.json": b'{"feature_size": 17}'})
+    found = looked_at(tmp_path)
+    assert "preprocessor_config.json has 17 bands" in found["whisper mixed"].detail
+    assert found["words"].state is State.MISSING
+    outside = folder.rename(tmp_path / "outside")
+    assert "preprocessor_config.json has 17 bands" in looked_at(tmp_path, str(outside))["words"].detail
+
+
+@pytest.mark.parametrize(
+    ("said", "remedy"),
+    [
+        ("no GPU driver is loaded", None),
+        ("CUDA_VISIBLE_DEVICES hides it", "unset CUDA_VISIBLE_DEVICES"),
+        ("its libraries abort (SIGABRT); Unable to load libcudnn_ops.so.9", "nvidia-cudnn-cu12"),
+        ("RuntimeError: Library libcublas.so.12 is not found or cannot be loaded", "nvidia-cublas-cu12"),
+        ("CUDA driver version is insufficient for CUDA runtime version", "newer driver"),
+    ],
+)
+def test_a_gpu_that_can_be_mended(monkeypatch: pytest.MonkeyPatch, said: str, remedy: str | None) -> None:
+    monkeypatch.setattr("meetsense.speech.whisper.machine.gpu", lambda: Gpu(why_not=said))
+    found = gpu_finding()
+    assert said in found.detail
+    assert (found.remedy is None) == (remedy is None)
+    assert (remedy or "") in (found.remedy or "")
+
+
+def test_a_signal_without_a_name(libraries: Path) -> None:
+    write(libraries, soxr="import os\nos.kill(os.getpid(), 40)")
+    (finding,) = library_findings({"soxr": try_import("soxr")})
+    assert finding.detail == "importing it ends the process (Real-time signal 6)"
+    command = (sys.executable, "-c", "import os; os.kill(os.getpid(), 40)")
+    assert probe(command).why_not == "its libraries abort (Real-time signal 6); without a word"
+
+
+ABORTS = "import os\nos.write(2, b'terminate called\\n')\nos.abort()"
+OPEN = """
+import json, sys
+from pathlib import Path
+from meetsense.pipeline import open_toolbox
+tools = open_toolbox(Path(sys.argv[1]))
+print(json.dumps([tools.diarizer.name.partition("@")[0], *tools.notes]))
+"""
+
+
+@pytest.mark.parametrize("code", [ABORTS, "raise SystemError('no')", "import os\nos._exit(3)"])
+def test_auto_and_doctor_agree_about_a_library_that_breaks(
+    tmp_path: Path, libraries: Path, code: str
+) -> None:
+    write(libraries, torch=TORCH, torchaudio="", pyannote__audio=code)
+    models = tmp_path / ".local" / "state" / "meetsense" / "models"
+    installed(models / "pyannote" / "mine")
+    command = [sys.executable, "-c", OPEN, str(models)]
+    environment = isolated(tmp_path) | {"PYTHONPATH": str(libraries)}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    engine, note = json.loads(done.stdout)
+    assert engine == "embedded"
+    assert note.startswith("pyannote could not be taken, the embedded diarizer was: ")
+    status, document, _ = doctor(tmp_path, libraries)
+    assert (status, document["diarizer"]["engine"]) == (0, "embedded")
+
+
+def test_doctor_does_not_promise_a_damaged_folder(tmp_path: Path, libraries: Path) -> None:
+    write(libraries, torch=TORCH, torchaudio="", torchcodec="", pyannote__audio="")
+    folder = installed(tmp_path / ".local" / "state" / "meetsense" / "models" / "pyannote" / "mine")
+    status, document, _ = doctor(tmp_path, libraries)
+    assert (status, document["diarizer"]["engine"]) == (0, "pyannote")
+    (folder / "plda" / "plda.npz").write_bytes(b"x" * len("plda/plda.npz"))
+    status, document, _ = doctor(tmp_path, libraries)
+    assert (status, document["diarizer"]["engine"]) == (0, "embedded")
+    (tmp_path / "config.toml").write_text('diarizer = "pyannote"\n')
+    status, document, stderr = doctor(tmp_path, libraries, "--config", str(tmp_path / "config.toml"))
+    assert status == 1
+    assert "plda/plda.npz has SHA-256" in stderr
+    assert stderr.count("\n") == 1
 
 
 def test_auto_says_what_it_comes_to(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from meetsense.speech.doctor import Imported
 
     good = {module: Imported(module, "1") for module in EXTRA}
-    bad = good | {"torchaudio": Imported("torchaudio", "1", error="OSError: no")}
-    monkeypatch.setattr("meetsense.speech.directory.has_pyannote", lambda: True)
-    assert "no pyannote models are installed" in diarizer_finding(tmp_path, Choice.AUTO, good)[0].detail
-    asked, _ = diarizer_finding(tmp_path, Choice.PYANNOTE, good)
+    bad = good | {"pyannote.audio": Imported("pyannote.audio", "1", error="OSError: no")}
+    for module in ("directory", "doctor"):
+        monkeypatch.setattr(f"meetsense.speech.{module}.has_pyannote", lambda: True)
+    assert "no pyannote models are installed" in diarizer_finding(tmp_path, Choice.AUTO, good, {})[0].detail
+    asked, _ = diarizer_finding(tmp_path, Choice.PYANNOTE, good, {})
     assert asked.blocks
+    assert asked.remedy == "meetsense models pull speaker-diarization-community-1"
     folder = installed(tmp_path / "pyannote" / "mine")
-    finding, pick = diarizer_finding(tmp_path, Choice.AUTO, good)
+    shelf = check_shelf(tmp_path)
+    finding, pick = diarizer_finding(tmp_path, Choice.AUTO, good, shelf)
     assert (pick.engine, pick.folder, finding.state) == (Choice.PYANNOTE, folder, State.OK)
-    finding, pick = diarizer_finding(tmp_path, Choice.AUTO, bad)
+    finding, pick = diarizer_finding(tmp_path, Choice.AUTO, bad, shelf)
     assert (pick.engine, finding.state) == (Choice.EMBEDDED, State.OK)
-    finding, _ = diarizer_finding(tmp_path, Choice.PYANNOTE, bad)
+    finding, _ = diarizer_finding(tmp_path, Choice.PYANNOTE, bad, shelf)
     assert finding.blocks
+    assert finding.remedy == "pip install --force-reinstall pyannote-audio"
 
 
 def test_state_directory_and_database(tmp_path: Path) -> None:

@@ -127,6 +127,24 @@ def test_a_file_without_a_token(refused: Call, hub: FakeHub, state: Path, tmp_pa
     assert hub.seen == []
 
 
+def test_one_that_fails_does_not_keep_the_others_from_it(
+    call: Call, refused: Call, hub: FakeHub, state: Path
+) -> None:
+    hub.token = "hf_secret"
+    hub.files[COMMUNITY.source] = {}
+    result = call("models", "pull", "c1", "small", code=1)
+    assert result.stdout == ""
+    assert result.stderr.count("\n") == 1
+    assert "community: community is gated" in result.stderr
+    assert "small: " in result.stderr, "both failures are said"
+    hub.token = None
+    result = call("models", "pull", "c1", "small", code=1)
+    assert result.stdout.startswith("small: 309 kB, verified")
+    assert "community: " in result.stderr
+    assert "(404)" in result.stderr
+    call("models", "verify", "small")
+
+
 def test_an_unknown_name_fetches_nothing(refused: Call, hub: FakeHub, state: Path) -> None:
     assert "there are small, community" in str(refused("models", "pull", "small", "smal"))
     assert hub.seen == []
@@ -189,7 +207,7 @@ def test_import_of_what_the_manifest_lacks(
     assert "--trust" in str(refused("models", "import", folder))
     result = call("models", "import", folder, "--trust", "--name", "ours-1")
     assert "ours-1: 209 kB, trusted by you, not verified by the manifest" in result.stdout
-    call("models", "verify", "ours-1")
+    assert call("models", "verify", "ours-1").stdout == "ours-1: ok, 4 files, trusted by you\n"
     listed = rows(call, "list")[-1]
     assert (listed["name"], listed["state"], listed["purpose"]) == (
         "ours-1",
@@ -219,7 +237,9 @@ def test_an_older_version_is_told(call: Call, hub: FakeHub, state: Path, tmp_pat
     files = model_of("small", older).files
     write_record(Installed(folder, "small", Kind.WHISPER, SMALL.source, "0" * 40, files))
     assert rows(call, "list")[0]["state"] == "other version"
-    call("models", "verify", "small")
+    result = call("models", "verify", "small")
+    assert result.stdout == "small: ok, 4 files, by its own record, not by this manifest\n"
+    assert rows(call, "verify")[0]["vouched_for"] == "by its own record, not by this manifest"
 
 
 def test_the_configuration_may_follow_or_precede(call: Call, tmp_path: Path) -> None:

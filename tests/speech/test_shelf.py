@@ -28,6 +28,7 @@ from meetsense.speech.shelf import (
     verify,
     write_record,
 )
+from meetsense.speech.shelf.check import remedy, vouched_for
 from meetsense.speech.shelf.manifest import MANIFEST, dumps, matches
 from meetsense.speech.shelf.record import RECORD
 from tests.speech.shelf_hub import Contents, model_of, pyannote_files, whisper_files, write
@@ -203,8 +204,29 @@ def test_every_bad_file_is_named(tmp_path: Path) -> None:
     for path in ("config.json", "vocabulary.txt"):
         shorten(folder / path)
     assert [fault.file for fault in faults(folder)] == ["config.json", "vocabulary.txt"]
-    with pytest.raises(EngineError, match=r"config\.json .*; vocabulary\.txt .*meetsense models pull mine"):
+    with pytest.raises(EngineError, match=r"config\.json .*; vocabulary\.txt .*again .*DIR"):
         verify(folder)
+
+
+def test_a_remedy_is_a_command_that_works(tmp_path: Path) -> None:
+    def said(name: str, pin: Pin, source: str) -> str:
+        return remedy(Installed(tmp_path, name, Kind.WHISPER, source, "r1", (), pin))
+
+    assert said("small", Pin.MANIFEST, "someone/small").endswith("meetsense models pull small")
+    assert "pull" not in said("mine", Pin.MANIFEST, "someone/mine")
+    assert said("mine", Pin.USER, "/a b/mine").endswith("models import '/a b/mine' --trust --name mine")
+    assert "pull" not in said("mine", Pin.USER, "someone/mine")
+
+
+def test_who_vouches(tmp_path: Path) -> None:
+    def said(name: str, revision: str, pin: Pin = Pin.MANIFEST) -> str:
+        return vouched_for(Installed(tmp_path, name, Kind.WHISPER, "s", revision, (), pin))
+
+    small = find("small", MODELS)
+    assert said("small", small.revision) == ""
+    assert said("small", "0" * 40) == "by its own record, not by this manifest"
+    assert said("mine", small.revision) == "by its own record, not by this manifest"
+    assert said("mine", "0" * 40, Pin.USER) == "trusted by you"
 
 
 def test_a_record_that_leaves_a_file_out_does_not_hide_it(tmp_path: Path) -> None:
@@ -247,6 +269,20 @@ def test_a_record_of_the_agreed_fields_is_enough(tmp_path: Path) -> None:
     (folder / RECORD).write_text(json.dumps(kept))
     assert read_record(folder).kind is Kind.PYANNOTE
     assert verify(folder).pinned_by is Pin.USER, "nobody else vouches for it"
+
+
+WAYS_OUT = ("/../..", "..", "../x", "/etc", "/", ".", "", "a/../../b", "refs/pr/1", "a\nb", "a b", "r1\n")
+
+
+@pytest.mark.parametrize("key", ["name", "revision"])
+@pytest.mark.parametrize("value", WAYS_OUT)
+def test_a_name_or_revision_that_would_be_a_path_is_refused(tmp_path: Path, key: str, value: str) -> None:
+    folder = put(tmp_path, whisper_files())
+    record = json.loads((folder / RECORD).read_text())
+    (folder / RECORD).write_text(json.dumps(record | {key: value}))
+    with pytest.raises(EngineError, match=f"is damaged .its {key} .* is none") as raised:
+        read_record(folder)
+    assert "\n" not in str(raised.value)
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import shutil
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import pytest
 from meetsense.errors import EngineError
 from meetsense.speech.shelf import Installed, Kind, Model, Pin, read_record, verify, write_record
 from meetsense.speech.shelf.adopt import adopt
+from meetsense.speech.shelf.install import staging
 from tests.speech.shelf_hub import (
     COMMIT,
     Contents,
@@ -92,6 +94,73 @@ def test_the_folder_where_it_belongs_is_given_a_record(tmp_path: Path) -> None:
     mine = write(tmp_path / "whisper" / "small", SMALL | {"notes.txt": b"mine"})
     verify(adopt(mine, tmp_path, MANIFEST).folder)
     assert {path: (mine / path).read_bytes() for path in SMALL} == SMALL
+
+
+@pytest.mark.parametrize("how", ["itself", "link", "linked shelf"])
+@pytest.mark.parametrize("trust", [True, False])
+def test_importing_in_place_leaves_everything_else(tmp_path: Path, how: str, trust: bool) -> None:
+    contents = whisper_files(60) if trust else SMALL
+    others = {"notes.txt": b"mine", "fine-tuned/model.bin": b"years of work"}
+    mine = write(tmp_path / "here" / "whisper" / "small", contents | others)
+    if how == "linked shelf":
+        mine = mine.rename(tmp_path / "elsewhere")
+        (tmp_path / "here" / "whisper" / "small").symlink_to(mine)
+    (tmp_path / "link").symlink_to(mine)
+    manifest = MANIFEST[2:] if trust else MANIFEST
+    folder = tmp_path / "link" if how == "link" else mine
+    name = "small" if trust else None
+    record = adopt(folder, tmp_path / "here", manifest, trust=trust, name=name)
+    assert record.folder == tmp_path / "here" / "whisper" / "small"
+    assert verify(record.folder).name == "small"
+    assert {path: (mine / path).read_bytes() for path in contents | others} == contents | others
+    before = mine.stat().st_ino
+    adopt(folder, tmp_path / "here", manifest, trust=trust, name=name)
+    assert mine.stat().st_ino == before
+    assert [p for p in (tmp_path / "here" / ".staging").iterdir() if p.is_dir()] == []
+
+
+def test_what_lies_beside_an_installed_model_is_not_lost_later(tmp_path: Path) -> None:
+    """A pull or an import replaces the folder: the user's files in it are named and stay."""
+    shelf = tmp_path / "here"
+    mine = write(shelf / "whisper" / "small", SMALL | {"fine-tuned/model.bin": b"years of work"})
+    adopt(mine, shelf, MANIFEST)
+    there = clone(tmp_path / "there", SMALL)
+    assert "fine-tuned/model.bin in it was not installed by meetsense" in refused(there, shelf)
+    (mine / "fine-tuned" / "model.bin").rename(tmp_path / "kept")
+    verify(adopt(there, shelf, MANIFEST).folder)
+    record = adopt(write(shelf / "whisper" / "mine", whisper_files(60)), shelf, MANIFEST, trust=True)
+    (record.folder / "config.json").unlink()
+    with pytest.raises(EngineError, match="import it again from where it came from"):
+        verify(record.folder)  # it was imported from where it lies
+
+
+def test_in_place_a_damaged_file_or_one_too_many_is_refused(tmp_path: Path) -> None:
+    mine = write(tmp_path / "whisper" / "small", SMALL | {"vocabulary.json": b"[]"})
+    assert "the engine would open vocabulary.json" in refused(mine, tmp_path)
+    (mine / "vocabulary.json").unlink()
+    (mine / "model.bin").write_bytes(bytes(len(SMALL["model.bin"])))
+    assert f"{mine / 'model.bin'}: has SHA-256" in refused(mine, tmp_path)
+
+
+@pytest.mark.parametrize("key", ["name", "revision"])
+@pytest.mark.parametrize("value", ["/../..", "..", "/../../../victim", "refs/pr/1", "/etc", "/{tmp}/victim"])
+def test_a_record_that_came_along_leads_nowhere_else(tmp_path: Path, key: str, value: str) -> None:
+    """What was copied from another PC names neither the staging folder nor anything outside it."""
+    adopt(clone(tmp_path / "there", SMALL), tmp_path / "here", MANIFEST)
+    write(tmp_path / "victim", {"thesis.txt": b"mine"})
+    contents = whisper_files(60)
+    foreign = shelf_of_another_pc(tmp_path / "foreign", model_of("foreign", contents), contents)
+    document = json.loads((foreign / "installed.json").read_text())
+    document[key] = value.format(tmp=str(tmp_path).strip("/"))
+    (foreign / "installed.json").write_text(json.dumps(document))
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    assert "installed.json: is damaged" in refused(foreign, tmp_path / "here", trust=True)
+    assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
+
+
+def test_staging_stays_in_its_folder(tmp_path: Path) -> None:
+    with staging(tmp_path, Kind.WHISPER, "small", "/../../..") as folder:
+        assert folder.resolve().parent == (tmp_path / ".staging").resolve()
 
 
 def test_importing_again_changes_nothing(tmp_path: Path) -> None:
@@ -186,7 +255,7 @@ def test_what_the_manifest_lacks_needs_trust(tmp_path: Path) -> None:
     assert {p.name for p in record.folder.iterdir()} == {*SMALL, "installed.json"}
     assert verify(record.folder).pinned_by is Pin.USER
     (record.folder / "config.json").write_bytes(bytes(760))
-    with pytest.raises(EngineError, match=r"config\.json has SHA-256 .* import it again from"):
+    with pytest.raises(EngineError, match=r"config\.json has SHA-256 .* models import .*kb-small --trust"):
         verify(record.folder)
 
 
@@ -197,7 +266,8 @@ def test_pickles_that_the_manifest_lacks_are_called_so(tmp_path: Path) -> None:
     assert "programs that run when they are loaded" in refused(there, tmp_path / "here")
     record = adopt(there, tmp_path / "here", MANIFEST, trust=True, name="ours")
     assert record.folder == tmp_path / "here" / "pyannote" / "ours"
-    assert record.source == "someone/faster-mine"
+    assert record.source == str(there)
+    assert read_record(record.folder).source == str(there)
 
 
 def test_trust_does_not_override_a_record_that_came_along(tmp_path: Path) -> None:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import errno
+import os
 import shutil
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from http.client import HTTPMessage
 from io import BytesIO
@@ -19,8 +20,20 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from meetsense.errors import EngineError
-from meetsense.speech.shelf import File, Installed, Kind, Model, installed, read_record, verify
+from meetsense.speech.shelf import (
+    File,
+    Installed,
+    Kind,
+    Model,
+    faults,
+    install,
+    installed,
+    read_record,
+    verify,
+)
+from meetsense.speech.shelf.adopt import adopt
 from meetsense.speech.shelf.hub import Hub, _Redirects
+from meetsense.speech.shelf.install import staging
 from meetsense.speech.shelf.pull import ATTEMPTS, LONGEST_WAIT, WORTHWHILE, pull
 from tests.speech.shelf_hub import (
     COMMIT,
@@ -31,6 +44,7 @@ from tests.speech.shelf_hub import (
     pyannote_files,
     serving,
     whisper_files,
+    write,
 )
 
 FILES = whisper_files()
@@ -287,6 +301,45 @@ def test_a_renamed_repository_keeps_the_token_on_the_same_host(hub: FakeHub, tmp
     verify(fetch(hub, tmp_path, replace(GATED, source="someone/former"), token="hf_secret"))
 
 
+def test_what_is_here_and_longer_than_the_servers_file_is_dropped_once(hub: FakeHub, tmp_path: Path) -> None:
+    hub.answers["model.bin"] = [Answer(cut=250_000), Answer(status=416)]
+    waits = Waits()
+    verify(fetch(hub, tmp_path, sleep=waits))
+    assert [seen.start for seen in hub.requests("model.bin")] == [0, 250_000, 0]
+    assert len(waits) == 1, "there is nothing to wait for"
+
+
+def test_a_file_that_is_too_short_on_the_server_is_refused(hub: FakeHub, tmp_path: Path) -> None:
+    hub.answers["model.bin"] = [Answer(cut=250_000), *[Answer(status=503)] * ATTEMPTS]
+    refused(hub, tmp_path)
+    hub.seen.clear()
+    hub.answers.clear()
+    hub.files[MODEL.source]["model.bin"] = FILES["model.bin"][:200_000]
+    assert "model.bin has 200000 bytes on the server instead of 300000" in refused(hub, tmp_path)
+    assert [seen.start for seen in hub.requests("model.bin")] == [250_000, 0]
+
+
+def test_a_server_that_always_answers_416_is_left(hub: FakeHub, tmp_path: Path) -> None:
+    hub.always["model.bin"] = Answer(status=416)
+    assert "is shorter on" in refused(hub, tmp_path)
+    assert len(hub.requests("model.bin")) == 2
+
+
+def test_a_proxy_sees_nothing_of_a_hub_on_this_machine(
+    hub: FakeHub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("no_proxy", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    hub.token = "hf_secret"
+    with serving() as proxy:
+        monkeypatch.setenv("http_proxy", proxy.endpoint)
+        verify(fetch(hub, tmp_path, GATED, token="hf_secret"))
+        assert proxy.seen == []
+        with pytest.raises(EngineError, match=r"\(404\)"):  # what the proxy itself says
+            pull(MODEL, tmp_path, Hub("http://hub.example"), sleep=Waits())
+        assert proxy.seen
+
+
 def test_another_host_gets_the_range_but_not_the_token(hub: FakeHub, tmp_path: Path) -> None:
     with serving() as store:
         store.files[GATED.source] = pyannote_files()
@@ -451,10 +504,69 @@ def test_a_move_that_fails_brings_the_old_model_back(
         return rename(path, target)
 
     monkeypatch.setattr(Path, "rename", failing)
+    monkeypatch.setattr(install, "_exchange", lambda *_: False)
     with pytest.raises(EngineError, match="Input/output error"):
         fetch(hub, tmp_path, model_of("small", contents))
     assert {file.path: (folder / file.path).read_bytes() for file in MODEL.files} == FILES
     assert read_record(folder).files == MODEL.files
+
+
+def dying_at_a_rename(nth: int, exchange: bool, job: Callable[[], object]) -> int:
+    """Exit status of a process that ends right after its nth rename of a folder: 9 when it came so far."""
+    child = os.fork()
+    if child:
+        return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    try:
+        left, rename = [nth], Path.rename
+
+        def last(path: Path, target: Path) -> Path:
+            rename(path, target)
+            left[0] -= 1
+            if not left[0]:
+                os._exit(9)
+            return Path(target)
+
+        Path.rename = last  # type: ignore[assignment,method-assign]
+        if not exchange:
+            install._exchange = lambda *_: False
+        job()
+        os._exit(0)
+    except BaseException:
+        os._exit(1)
+
+
+def whole(folder: Path, *versions: Contents) -> bool:
+    """Whether a folder holds one of the versions, with a record that it keeps to."""
+    found = {path: (folder / path).read_bytes() for path in FILES if (folder / path).is_file()}
+    return found in versions and not faults(folder)
+
+
+def other_version(folder: Path, seed: int) -> tuple[Path, Contents]:
+    contents = whisper_files(seed)
+    return write(folder, contents), contents
+
+
+@pytest.mark.parametrize("nth", [1, 2])
+def test_a_model_is_replaced_in_one_step(tmp_path: Path, nth: int) -> None:
+    (first, old), (second, new) = (other_version(tmp_path / str(seed), seed) for seed in (1, 20))
+    folder = adopt(first, tmp_path / "shelf", [model_of("small", old)]).folder
+    dying_at_a_rename(nth, True, lambda: adopt(second, tmp_path / "shelf", [model_of("small", new)]))
+    assert whole(folder, old, new)
+
+
+@pytest.mark.parametrize(("nth", "status"), [(1, 9), (2, 9), (3, 0)])
+@pytest.mark.parametrize("third", [1, 33])
+def test_a_crash_between_two_steps_is_undone(tmp_path: Path, nth: int, status: int, third: int) -> None:
+    """Where the filesystem can't exchange folders; also when the next attempt is for another revision."""
+    (first, old), (second, new) = (other_version(tmp_path / str(seed), seed) for seed in (1, 20))
+    shelf = tmp_path / "shelf"
+    folder = adopt(first, shelf, [model_of("small", old)]).folder
+    entry = model_of("small", new)
+    assert dying_at_a_rename(nth, False, lambda: adopt(second, shelf, [entry])) == status
+    assert folder.exists() == (nth > 1)
+    with staging(shelf, Kind.WHISPER, "small", "f" * third):
+        assert whole(folder, old if nth == 1 else new)
+    assert not list((shelf / ".staging").glob("*.old"))
 
 
 def test_progress_reaches_the_end_of_every_file(hub: FakeHub, tmp_path: Path) -> None:

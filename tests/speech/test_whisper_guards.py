@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from meetsense.errors import EngineError
-from meetsense.speech.directory import WHISPER_FILES, find_whisper
+from meetsense.speech.directory import WHISPER_FILES, find_whisper, find_whispers
 from meetsense.speech.whisper import WhisperTranscriber
 from meetsense.speech.whisper.filters import (
     SPEECH_MARGIN,
@@ -97,17 +97,9 @@ def model(folder: Path, size: int = 10) -> Path:
     return folder
 
 
-def test_the_largest_installed_model_is_found(tmp_path: Path) -> None:
-    small, large = model(tmp_path / "whisper" / "small"), model(tmp_path / "whisper" / "large", 99)
-    (tmp_path / "whisper" / "half").mkdir()
-    assert find_whisper(tmp_path) == large
-    assert find_whisper(tmp_path, "small") == small
-    assert find_whisper(tmp_path, str(small)) == small
-
-
 def test_a_missing_model_is_said_with_what_to_do(tmp_path: Path) -> None:
     with pytest.raises(EngineError, match="no Whisper model is installed; put a Whisper model"):
-        find_whisper(tmp_path)
+        find_whispers(tmp_path)
     with pytest.raises(EngineError, match="no Whisper model 'huge'"):
         find_whisper(tmp_path, "huge")
     folder = model(tmp_path / "half")

@@ -58,6 +58,7 @@ def _look(settings: Settings, database: Path) -> tuple[list[Finding], Pick]:
     from meetsense.speech.doctor import (
         EXTRA,
         TRIED,
+        check_shelf,
         diarizer_finding,
         gpu_finding,
         library_findings,
@@ -69,9 +70,10 @@ def _look(settings: Settings, database: Path) -> tuple[list[Finding], Pick]:
         progress("importing libraries, each in a process of its own", 0.0)
         imported = try_imports((*TRIED, *EXTRA))
         progress("verifying models", 0.0)
-        models = model_findings(settings.models, settings.whisper)
+        shelf = check_shelf(settings.models)
+        models = model_findings(settings.models, shelf, settings.whisper)
         progress("looking at the machine", 0.0)
-        engine, pick = diarizer_finding(settings.models, Choice(settings.diarizer), imported)
+        engine, pick = diarizer_finding(settings.models, Choice(settings.diarizer), imported, shelf)
         machine = [*_machine(settings), gpu_finding(), *_tools()]
     files = [_state(settings.state), _database(database)]
     return [*library_findings(imported), *models, engine, *machine, *files], pick

@@ -183,7 +183,7 @@ def _token(file: Path | None) -> str | None:
 )
 @database_options
 def pull(names: tuple[str, ...], token_file: Path | None, db: Path | None, config: Path | None) -> None:
-    """Download models, verify and install them.
+    """Download models, verify and install them; one that fails doesn't keep the others from it.
 
     A download that breaks off goes on when the command is run again. HF_ENDPOINT in the environment names
     another hub than https://huggingface.co, such as a mirror.
@@ -195,13 +195,20 @@ def pull(names: tuple[str, ...], token_file: Path | None, db: Path | None, confi
 
     shelf, manifest = _models(_config(config)), read_manifest()
     wanted = [find(name, manifest) for name in dict.fromkeys(names)]
+    failed = []
     for model in wanted:
-        hub = Hub(token=_token(token_file) if model.gated else None)
-        with byte_bar(model.name) as progress:
-            folder = fetch(model, shelf, hub, progress=progress)
+        try:
+            hub = Hub(token=_token(token_file) if model.gated else None)
+            with byte_bar(model.name) as progress:
+                folder = fetch(model, shelf, hub, progress=progress)
+        except MeetsenseError as error:
+            failed.append(str(error) if len(wanted) == 1 else f"{model.name}: {error}")
+            continue
         click.echo(f"{model.name}: {human(model.size)}, verified, in {folder}")
         if model.attribution:
             click.echo(f"its licence asks for this line: {model.attribution}", err=True)
+    if failed:
+        raise MeetsenseError("; ".join(failed))
 
 
 @models.command("import")
@@ -270,6 +277,7 @@ def _check(folder: Path) -> tuple[Installed | None, tuple[Fault, ...]]:
 def verify(what: str | None, json: bool, db: Path | None, config: Path | None) -> None:
     """Hash what is installed again; exit status 1 names every file that is not what it was."""
     from meetsense.report.escape import clean
+    from meetsense.speech.shelf.check import vouched_for
 
     checked = [(folder, *_check(folder)) for folder in _folders(what, _models(_config(config)))]
     if json:
@@ -281,6 +289,7 @@ def verify(what: str | None, json: bool, db: Path | None, config: Path | None) -
                     "folder": str(folder),
                     "revision": record.revision if record else None,
                     "pinned_by": record.pinned_by if record else None,
+                    "vouched_for": (vouched_for(record) or "by the manifest") if record else None,
                     "ok": not faults,
                     "faults": [asdict(fault) for fault in faults],
                 }
@@ -290,7 +299,8 @@ def verify(what: str | None, json: bool, db: Path | None, config: Path | None) -
     else:
         for folder, record, faults in checked:
             count = len(record.files) if record else 0
-            click.echo(f"{clean(folder.name)}: {'BAD' if faults else f'ok, {count} files'}")
+            by_whom = f", {whom}" if record and (whom := vouched_for(record)) else ""
+            click.echo(f"{clean(folder.name)}: {'BAD' if faults else f'ok, {count} files{by_whom}'}")
     if not checked:
         click.echo("no model is installed", err=True)
     bad = [

@@ -10,7 +10,7 @@ import importlib.metadata
 import json
 import os
 import re
-import signal
+import shlex
 import subprocess
 import sys
 from collections.abc import Iterable, Mapping
@@ -18,6 +18,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from meetsense.errors import EngineError
 from meetsense.speech.directory import (
@@ -27,8 +28,14 @@ from meetsense.speech.directory import (
     Pick,
     choose_diarizer,
     find_whisper,
+    find_whispers,
     has_pyannote,
+    how_to_get_words,
+    instead_of_pyannote,
 )
+
+if TYPE_CHECKING:
+    from meetsense.speech.shelf import Installed, Kind, Verified
 
 IMPORT_SECONDS = 120.0
 """A library that takes longer hangs: pyannote.audio takes 6 to 11 s, from a cold disk three times as long."""
@@ -67,6 +74,14 @@ TORCH = "2.11"
 MEND_TORCH = f"pip install --force-reinstall 'torch=={TORCH}.*' 'torchaudio=={TORCH}.*'"
 """Both at once and from one index: so they come linked alike, and run without a GPU."""
 MEND_EXTRA = "pip install 'meetsense[pyannote]'"
+MEND_GPU = {
+    "CUDA_VISIBLE_DEVICES": "unset CUDA_VISIBLE_DEVICES",
+    r"lib(cublas|cudnn)": (
+        "pip install nvidia-cublas-cu12 'nvidia-cudnn-cu12==9.*', with their lib folders in LD_LIBRARY_PATH"
+    ),
+    "driver version is insufficient": "install a newer driver for the GPU",
+}
+"""What mends a GPU, by what a failure says."""
 
 
 class State(StrEnum):
@@ -240,23 +255,81 @@ def _said(one: Imported) -> str:
     """How an import failed, in one line."""
     last = " ".join(((one.error or "").splitlines() or [""])[-1].split())[:200]
     if one.status < 0:
+        from meetsense.speech.whisper.machine import signal_name
+
         words = f": {last}" if last else ""
-        return f"importing it ends the process ({signal.Signals(-one.status).name}{words})"
+        return f"importing it ends the process ({signal_name(-one.status)}{words})"
     return last or f"importing it ends with status {one.status}, without a word"
 
 
 def extra_works(imported: Mapping[str, Imported]) -> bool:
-    """Whether the diarizer pyannote can be imported."""
-    return all(imported[module].error is None for module in EXTRA if module not in SPARE)
+    """Whether the diarizer pyannote can be imported, which :func:`need_pyannote` asks before an analysis."""
+    return imported["pyannote.audio"].error is None
 
 
-def model_findings(models: Path, whisper: str | None = None) -> tuple[Finding, ...]:
-    """Models of the project's own, installed ones with full hashes, and folders nobody vouches for.
+def need_pyannote(seconds: float = IMPORT_SECONDS) -> None:
+    """Raise EngineError when the library can't be imported, or ends the process that imports it."""
+    found = try_import("pyannote.audio", seconds)
+    if found.error is not None:
+        raise EngineError(f"{_said(found)}; meetsense doctor says how to mend it")
 
-    ``whisper``: the model that the configuration names.
-    """
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """A folder on the shelf that was looked at as the engine does before it loads anything."""
+
+    folder: Path
+    kind: Kind
+    record: Installed | None
+    problem: str | None
+    """Why it is not loaded; None: it is what it should be."""
+
+
+def check_shelf(models: Path) -> dict[Path, Checked]:
+    """Every folder on the shelf, with full hashes."""
     from meetsense.speech.shelf import Kind
+    from meetsense.speech.shelf.record import folders
 
+    return {folder: _checked(folder, kind) for kind in Kind for folder in folders(models, kind)}
+
+
+def _checked(folder: Path, kind: Kind) -> Checked:
+    from meetsense.speech.shelf import verify
+    from meetsense.speech.shelf.check import read_as
+
+    record = None
+    try:
+        record = read_as(folder, kind)
+        _look_inside(folder, kind, verify(folder))
+    except EngineError as error:
+        return Checked(folder, kind, record, str(error))
+    except OSError as error:
+        return Checked(folder, kind, record, f"{folder}: cannot be read ({error.strerror})")
+    return Checked(folder, kind, record, None)
+
+
+def _look_inside(folder: Path, kind: str, verified: Verified | None = None) -> None:
+    """Raise EngineError for files that are as installed and don't make a model."""
+    from meetsense.speech.shelf import Kind
+    from meetsense.speech.whisper.folder import inspect
+
+    if kind == Kind.WHISPER:
+        inspect(folder, verified)
+
+
+def _raise_problem(folder: Path, shelf: Mapping[Path, Checked]) -> None:
+    problem = shelf[folder].problem
+    if problem is not None:
+        raise EngineError(problem)
+
+
+def model_findings(
+    models: Path, shelf: Mapping[Path, Checked], whisper: str | None = None
+) -> tuple[Finding, ...]:
+    """Models of the project's own, those on the shelf, and where words come from.
+
+    ``shelf``: what :func:`check_shelf` gave; ``whisper``: the model that the configuration names.
+    """
     own = Finding("models", "embedded diarizer", State.OK, "comes with meetsense", needed=True)
     if not any(EMBEDDED.glob("*.onnx")):
         own = Finding(
@@ -267,71 +340,84 @@ def model_findings(models: Path, whisper: str | None = None) -> tuple[Finding, .
             "pip install --force-reinstall meetsense",
             needed=True,
         )
-    found = [own]
-    for kind in Kind:
-        found += _shelf_findings(models, kind)
-    return (*found, _words(models, whisper))
+    return (own, *map(_shelf_finding, shelf.values()), _words(models, shelf, whisper))
 
 
-def _shelf_findings(models: Path, kind: str) -> list[Finding]:
-    from meetsense.speech.shelf import Kind, read_record, verify
-    from meetsense.speech.shelf.record import folders
+def _shelf_finding(checked: Checked) -> Finding:
+    from meetsense.speech.shelf.check import vouched_for
 
-    found = []
-    for folder in folders(models, Kind(kind)):
-        name = f"{kind} {folder.name}"
-        try:
-            record = read_record(folder)
-        except EngineError as error:
-            harmless = kind == Kind.WHISPER and not (folder / "installed.json").exists()
-            state = State.OK if harmless else State.BROKEN
-            detail = "not verified: it has no record of what it should be" if harmless else str(error)
-            found.append(Finding("models", name, state, detail, f"meetsense models import {folder}"))
-            continue
-        try:
-            verified = verify(folder)
-        except EngineError as error:
-            again = f"meetsense models pull {record.name}"
-            found.append(Finding("models", name, State.BROKEN, str(error), again))
-        else:
-            trusted = "" if verified.pinned_by == "manifest" else ", trusted by you"
-            found.append(
-                Finding("models", name, State.OK, f"verified{trusted}, revision {verified.revision[:12]}")
-            )
-    return found
+    name = f"{checked.kind} {checked.folder.name}"
+    if checked.problem is not None:
+        return Finding("models", name, State.BROKEN, checked.problem, _remedy(checked))
+    assert checked.record is not None, "a model that passed has a record"
+    by_whom = vouched_for(checked.record)
+    detail = f"verified{by_whom and ', ' + by_whom}, revision {checked.record.revision[:12]}"
+    return Finding("models", name, State.OK, detail)
 
 
-def _words(models: Path, whisper: str | None) -> Finding:
+def _remedy(checked: Checked) -> str:
+    from meetsense.speech.shelf.check import remedy
+
+    if checked.record is None:
+        return f"meetsense models import {shlex.quote(str(checked.folder))}"
+    return remedy(checked.record)
+
+
+def _words(models: Path, shelf: Mapping[Path, Checked], whisper: str | None) -> Finding:
+    """Which Whisper model the next analysis takes."""
     try:
-        folder = find_whisper(models, whisper)
+        folder = _whisper(models, shelf, whisper)
     except EngineError as error:
+        named = [one for one in _broken(shelf, "whisper") if whisper in (None, one.folder.name)]
+        remedy = _remedy(named[0]) if named else "meetsense models pull small"
         state = State.MISSING if whisper is None else State.BROKEN
-        remedy = "meetsense models pull small"
-        return Finding(
-            "models",
-            "words",
-            state,
-            f"none are recognised: {str(error).partition(';')[0]}",
-            remedy,
-            needed=whisper is not None,
-        )
+        detail = f"none are recognised: {str(error).removesuffix(f'; {how_to_get_words(models)}')}"
+        return Finding("models", "words", state, detail, remedy, needed=whisper is not None)
     return Finding("models", "words", State.OK, f"recognised by {folder}")
 
 
-def diarizer_finding(models: Path, choice: Choice, imported: Mapping[str, Imported]) -> tuple[Finding, Pick]:
+def _broken(shelf: Mapping[Path, Checked], kind: str) -> list[Checked]:
+    return [one for one in shelf.values() if one.kind == kind and one.problem is not None]
+
+
+def _whisper(models: Path, shelf: Mapping[Path, Checked], whisper: str | None) -> Path:
+    if whisper is None:
+        found, _ = find_whispers(models, lambda folder: _raise_problem(folder, shelf))
+        return found[0]
+    folder = find_whisper(models, whisper)
+    if folder in shelf:
+        _raise_problem(folder, shelf)
+    else:
+        _look_inside(folder, "whisper")
+    return folder
+
+
+def diarizer_finding(
+    models: Path, choice: Choice, imported: Mapping[str, Imported], shelf: Mapping[Path, Checked]
+) -> tuple[Finding, Pick]:
     """What ``choice`` comes to, and why: what the next analysis will do."""
     try:
-        pick = choose_diarizer(models, choice)
+        pick = choose_diarizer(models, choice, lambda folder: _raise_problem(folder, shelf))
     except EngineError as error:
         asked = Pick(choice, models / "pyannote", "the configuration asks for it")
-        remedy = MEND_EXTRA if not has_pyannote() else f"meetsense models pull {COMMUNITY}"
-        return Finding("engines", str(choice), State.BROKEN, str(error), remedy, needed=True), asked
+        return Finding(
+            "engines", str(choice), State.BROKEN, str(error), _mend_pyannote(shelf), needed=True
+        ), asked
     if pick.engine is Choice.PYANNOTE and not extra_works(imported):
+        why, remedy = _diagnosis(imported["pyannote.audio"], imported)
         if choice is Choice.PYANNOTE:
-            why = "the configuration asks for it, and it does not import"
-            return Finding("engines", "pyannote", State.BROKEN, why, needed=True), pick
-        pick = Pick(Choice.EMBEDDED, EMBEDDED, "pyannote is installed and does not import")
+            why = f"the configuration asks for it, and it does not import: {why}"
+            return Finding("engines", "pyannote", State.BROKEN, why, remedy, needed=True), pick
+        pick = instead_of_pyannote("it is installed and does not import")
     return Finding("engines", str(choice), State.OK, f"{pick.engine}, because {pick.why}"), pick
+
+
+def _mend_pyannote(shelf: Mapping[Path, Checked]) -> str:
+    """What to do where pyannote was asked for and its library or its models are not there."""
+    if not has_pyannote():
+        return MEND_EXTRA
+    broken = sorted(_broken(shelf, "pyannote"), key=lambda one: one.folder.name != COMMUNITY)
+    return _remedy(broken[0]) if broken else f"meetsense models pull {COMMUNITY}"
 
 
 def gpu_finding() -> Finding:
@@ -341,4 +427,5 @@ def gpu_finding() -> Finding:
     found = gpu()
     if found:
         return Finding("machine", "GPU", State.OK, f"works ({', '.join(sorted(found.types))})")
-    return Finding("machine", "GPU", State.MISSING, f"not used: {found.why_not}; the CPU is")
+    remedy = next((what for sign, what in MEND_GPU.items() if re.search(sign, found.why_not)), None)
+    return Finding("machine", "GPU", State.MISSING, f"not used: {found.why_not}; the CPU is", remedy)

@@ -7,7 +7,6 @@ folder of the repository itself, or a folder of another shelf. Nothing in it is 
 from __future__ import annotations
 
 import hashlib
-import re
 import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -16,8 +15,8 @@ from pathlib import Path
 from meetsense.errors import EngineError
 from meetsense.speech.shelf.check import BLOCK, Progress, faults, sha256_of, silent
 from meetsense.speech.shelf.install import need_room, place_of, put, refuse_to_replace, says, staging
-from meetsense.speech.shelf.manifest import File, Kind, Model, total
-from meetsense.speech.shelf.record import RECORD, Installed, Pin, kind_of, opened, read_record
+from meetsense.speech.shelf.manifest import NAME, File, Kind, Model, total
+from meetsense.speech.shelf.record import RECORD, Installed, Pin, kind_of, opened, read_record, write_record
 
 POINTER = b"version https://git-lfs.github.com/spec/"
 """How a file begins that git left in place of a large one."""
@@ -145,18 +144,20 @@ def _hint(folder: Path) -> str:
 def _adopt_unknown(
     folder: Path, models: Path, manifest: Sequence[Model], name: str | None, progress: Progress
 ) -> Installed:
-    """Install what the user vouches for; a record that came with it must be kept."""
+    """Install what the user vouches for; a record that came with it must be kept to."""
     if (folder / RECORD).is_file():
         if found := faults(folder, progress=progress, manifest=tuple(manifest)):
             bad = "; ".join(f"{fault.file} {fault.problem}" for fault in found)
             raise EngineError(f"{folder}: {bad}; copy it again")
         record = read_record(folder)
+        if not folder.resolve().is_relative_to(models.resolve()):
+            record = replace(record, source=str(folder.resolve()))
     else:
         record = _record_of(folder, progress)
     name = name or record.name
     if any(model.known_as(name) for model in manifest):
         raise EngineError(f"{name} is a model of the manifest, and {folder} is another; give it a --name")
-    if not re.fullmatch(r"\w[\w.-]*", name):
+    if not NAME.fullmatch(name):
         raise EngineError(f"{name!r} is no name for a model; give it a --name of letters, digits, - . _")
     return _install(replace(record, name=name, pinned_by=Pin.USER), models, progress)
 
@@ -180,24 +181,46 @@ def _record_of(folder: Path, progress: Progress) -> Installed:
 
 
 def _install(source: Installed, models: Path, progress: Progress) -> Installed:
-    """Copy the files of a record and install them. Raises WrongHash, EngineError."""
+    """Copy the files of a record and install them; those that lie in their place already stay as they are.
+
+    Raises WrongHash, EngineError.
+    """
     target = place_of(models, source.kind, source.name)
     refuse_to_replace(target, source.folder)
     with staging(models, source.kind, source.name, source.revision) as partial:
         folder = partial.with_name(f"{partial.name}.import")
         try:
             shutil.rmtree(folder, ignore_errors=True)
-            folder.mkdir()
-            need_room(folder, total(source.files))
-            for file in source.files:
-                _copy(source, file, folder, progress)
-            put(replace(source, folder=folder), target)
+            if target.exists() and target.samefile(source.folder):
+                _vouch(replace(source, folder=target), progress)
+            else:
+                folder.mkdir()
+                need_room(folder, total(source.files))
+                for file in source.files:
+                    _copy(source, file, folder, progress)
+                put(replace(source, folder=folder), target)
         except OSError as error:
             raise says(error, folder) from None
         finally:
             shutil.rmtree(folder, ignore_errors=True)
         shutil.rmtree(partial, ignore_errors=True)  # a download of the same model that broke off
     return replace(source, folder=target)
+
+
+def _vouch(record: Installed, progress: Progress) -> None:
+    """Write the record of a folder that holds its files, among others.
+
+    Raises WrongHash, EngineError when the engine would open another file, OSError.
+    """
+    listed = {file.path for file in record.files}
+    if astray := [path for path in opened(record.folder, record.kind) if path not in listed]:
+        raise EngineError(
+            f"{record.folder}: the engine would open {', '.join(astray)}, which {record.name} has not; "
+            "move it away"
+        )
+    for file in record.files:
+        _refuse_another(record, file, sha256_of(record.folder / file.path, file, progress))
+    write_record(record)
 
 
 def _copy(source: Installed, file: File, folder: Path, progress: Progress) -> None:
@@ -210,7 +233,11 @@ def _copy(source: Installed, file: File, folder: Path, progress: Progress) -> No
             writer.write(block)
             done += len(block)
             progress(file.path, done, file.size)
-    if (found := digest.hexdigest()) != file.sha256:
+    _refuse_another(source, file, digest.hexdigest())
+
+
+def _refuse_another(source: Installed, file: File, found: str) -> None:
+    if found != file.sha256:
         raise WrongHash(
             f"{source.folder / file.path}: has SHA-256 {found}, but that of {source.name} at "
             f"{source.revision[:8]} is {file.sha256}: refused, nothing was installed"

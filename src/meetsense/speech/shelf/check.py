@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 import hashlib
+import shlex
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from meetsense.errors import EngineError
-from meetsense.speech.shelf.manifest import File, Model, matches, read_manifest
-from meetsense.speech.shelf.record import RECORD, Installed, Pin, opened, read_record
+from meetsense.speech.shelf.manifest import File, Kind, Model, matches, read_manifest
+from meetsense.speech.shelf.record import (
+    RECORD,
+    Installed,
+    Pin,
+    folders,
+    kind_of,
+    opened,
+    read_record,
+)
 
 BLOCK = 1 << 20
 """Bytes read at once."""
@@ -118,6 +127,50 @@ def verify(folder: Path, *, full: bool = True, progress: Progress = silent) -> V
 
 def remedy(record: Installed) -> str:
     """What to do about a damaged model, as a clause."""
+    if any(model.name == record.name for model in read_manifest()):
+        return f"install it again with meetsense models pull {record.name}"
+    source = Path(record.source)
+    if record.pinned_by is Pin.USER and source.is_absolute() and source != record.folder.resolve():
+        folder = shlex.quote(record.source)
+        return f"import it again with meetsense models import {folder} --trust --name {record.name}"
+    return "import it again from where it came from with meetsense models import DIR"
+
+
+def vouched_for(record: Installed) -> str:
+    """Who vouches for a model that is what its record says, where it isn't meetsense's manifest."""
     if record.pinned_by is Pin.USER:
-        return f"import it again from {record.source}"
-    return f"install it again with meetsense models pull {record.name}"
+        return "trusted by you"
+    known = {(model.name, model.kind, model.revision) for model in read_manifest()}
+    if (record.name, record.kind, record.revision) in known:
+        return ""
+    return "by its own record, not by this manifest"
+
+
+def read_as(folder: Path, kind: Kind) -> Installed:
+    """The record of a model that should be of a kind. Raises EngineError when it is of another, or none."""
+    record = read_record(folder)
+    if record.kind is not kind:
+        raise EngineError(f"{folder}: its record says that it is for {record.kind}")
+    return record
+
+
+def loadable(
+    models: Path, kind: Kind, check: Callable[[Path], object] = verify
+) -> tuple[tuple[Installed, ...], tuple[str, ...]]:
+    """Models on the shelf that pass a check, by name, and in one line each why others of the kind don't.
+
+    ``check`` gets a model's folder and raises EngineError.
+    """
+    found, refused = [], []
+    for folder in folders(models, kind):
+        try:
+            if not (folder / RECORD).exists() and kind_of(opened(folder, kind)) is not kind:
+                continue  # no model at all
+            record = read_as(folder, kind)
+            check(folder)
+            found.append(record)
+        except EngineError as error:
+            refused.append(str(error))
+        except OSError as error:
+            refused.append(f"{folder}: cannot be read ({error.strerror})")
+    return tuple(found), tuple(refused)

@@ -18,7 +18,7 @@ from http.client import HTTPException, HTTPMessage, HTTPResponse
 from typing import IO, Any
 from urllib.error import HTTPError, URLError
 from urllib.parse import quote, urlsplit
-from urllib.request import HTTPRedirectHandler, Request, build_opener
+from urllib.request import HTTPRedirectHandler, ProxyHandler, Request, build_opener
 
 from meetsense.errors import EngineError
 from meetsense.speech.shelf.manifest import Model
@@ -28,6 +28,7 @@ TIMEOUT = 30.0
 """Seconds without a byte after which a connection is given up."""
 LONGEST_LISTING = 16 << 20
 """Bytes of a commit's list of files that are read."""
+LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 PASSING = {408, 425, 429, 500, 502, 503, 504}
 """HTTP statuses that another attempt may not meet."""
 WITHOUT_NETWORK = "pull it on another PC, copy the folder here and run meetsense models import DIR"
@@ -45,6 +46,10 @@ class HubError(EngineError):
 
 class NotAllowed(HubError):
     """The hub doesn't give this to whoever asks: 401 or 403."""
+
+
+class TooShort(HubError):
+    """The hub's file ends before the byte that was asked for: 416."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +84,16 @@ class _Redirects(HTTPRedirectHandler):
         return request
 
 
+class _Proxies(ProxyHandler):
+    """The environment's proxies, which never see what goes to this machine itself: a token may."""
+
+    def proxy_open(self, req: Request, proxy: str, type: str) -> Any:
+        """The response by a proxy; None: without one."""
+        if urlsplit(req.full_url).hostname in LOOPBACK:
+            return None
+        return super().proxy_open(req, proxy, type)
+
+
 class Hub:
     """A hub and the account that asks it.
 
@@ -97,12 +112,12 @@ class Hub:
             raise EngineError(f"HF_ENDPOINT: {self._endpoint!r} is no http address")
         if token is not None and not re.fullmatch("[!-~]+", token):
             raise EngineError("the token is no token: it must be one word of plain letters and digits")
-        loopback = parts.hostname in ("localhost", "127.0.0.1", "::1")
+        loopback = parts.hostname in LOOPBACK
         if token is not None and parts.scheme == "http" and not loopback:
             raise EngineError(f"{self._endpoint} is not encrypted; no token is sent there")
         self.token = token
         self._timeout = timeout
-        self._opener = build_opener(_Redirects)
+        self._opener = build_opener(_Redirects, _Proxies)
 
     @property
     def endpoint(self) -> str:
@@ -132,7 +147,7 @@ class Hub:
         if status == 404:
             return HubError(f"{self._endpoint} has no {what} (404)")
         if status == 416:
-            return HubError(f"{what} is shorter on {self._endpoint} than what is here", passing=True)
+            return TooShort(f"{what} is shorter on {self._endpoint} than what is here")
         seconds = float(wait) if wait and re.fullmatch(r"\d{1,4}", wait) else 0.0
         return HubError(
             f"{self._endpoint} answered {status} for {what}", passing=status in PASSING, wait=seconds

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ctypes
 import errno
 import fcntl
+import hashlib
 import os
 import shutil
 from collections.abc import Iterator
@@ -12,12 +14,15 @@ from pathlib import Path
 
 from meetsense.errors import EngineError
 from meetsense.speech.shelf.manifest import Kind
-from meetsense.speech.shelf.record import RECORD, Installed, write_record
+from meetsense.speech.shelf.record import DRAFT, RECORD, Installed, read_record, write_record
 
 STAGING = ".staging"
 """Folder of the shelf in which models are made ready: on the same filesystem, so that a rename installs."""
 ROOM_LEFT = 64 << 20
 """Bytes that a download leaves free on the disk."""
+AT_FDCWD = -100
+RENAME_EXCHANGE = 2
+"""From linux/fcntl.h and linux/fs.h."""
 
 
 def place_of(models: Path, kind: Kind, name: str) -> Path:
@@ -59,12 +64,14 @@ def human(size: float) -> str:
 def staging(models: Path, kind: Kind, name: str, revision: str) -> Iterator[Path]:
     """A folder to make a model ready in, kept when the work breaks off, for this process alone.
 
-    Raises EngineError when another process works on the same, or the folder can't be made.
+    Brings back a model that an interrupted :func:`put` had set aside. Raises EngineError when another process
+    works on the same, or the folder can't be made.
     """
-    folder = models / STAGING / f"{kind}-{name}-{revision[:12]}"
+    which = hashlib.sha256(revision.encode()).hexdigest()[:12]
+    folder = models / STAGING / f"{kind}-{name}-{which}"
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        lock = folder.with_name(f"{folder.name}.lock").open("w")
+        lock = (models / STAGING / f"{kind}-{name}.lock").open("w")
     except OSError as error:
         raise says(error, folder) from None
     with lock:
@@ -72,8 +79,36 @@ def staging(models: Path, kind: Kind, name: str, revision: str) -> Iterator[Path
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             raise EngineError(f"{name} is being installed by another process; wait for it") from None
-        folder.mkdir(exist_ok=True)
+        try:
+            folder.mkdir(exist_ok=True)
+            _bring_back(_aside(models, kind, name), place_of(models, kind, name))
+        except OSError as error:
+            raise says(error, folder) from None
         yield folder
+
+
+def _aside(models: Path, kind: Kind, name: str) -> Path:
+    """Where the installed model of a name lies while another takes its place."""
+    return models / STAGING / f"{kind}-{name}.old"
+
+
+def _bring_back(aside: Path, target: Path) -> None:
+    """Undo, or clear up after, a move that the end of its process broke off. Raises OSError."""
+    if os.path.lexists(target):
+        _remove(aside)
+    elif os.path.lexists(aside):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        aside.rename(target)
+
+
+def _exchange(one: Path, other: Path) -> bool:
+    """Let two paths change places, in one step; False where the system or the filesystem can't."""
+    try:
+        renameat2 = ctypes.CDLL(None).renameat2
+    except (OSError, AttributeError):
+        return False
+    paths = os.fsencode(one), os.fsencode(other)
+    return bool(renameat2(AT_FDCWD, paths[0], AT_FDCWD, paths[1], RENAME_EXCHANGE) == 0)
 
 
 def _sync(path: Path) -> None:
@@ -93,13 +128,20 @@ def _remove(path: Path) -> None:
 
 
 def refuse_to_replace(target: Path, source: Path | None = None) -> None:
-    """Raise EngineError when a folder stands where a model goes, and nobody knows what it holds.
+    """Raise EngineError when a folder where a model goes holds what meetsense did not put there.
 
     The folder that is being imported may be that one.
     """
-    if not os.path.lexists(target) or (target / RECORD).is_file():
+    if not os.path.lexists(target):
         return
     if source is not None and target.exists() and source.exists() and target.samefile(source):
+        return
+    if (target / RECORD).is_file():
+        if others := () if target.is_symlink() else _others(target):
+            raise EngineError(
+                f"{target}: would be replaced, and {others[0]} in it was not installed by meetsense; "
+                "move it away"
+            )
         return
     raise EngineError(
         f"{target}: is there, and was not installed by meetsense; "
@@ -107,14 +149,25 @@ def refuse_to_replace(target: Path, source: Path | None = None) -> None:
     )
 
 
+def _others(folder: Path) -> tuple[str, ...]:
+    """Files in an installed model's folder that its record doesn't list; none where it can't be read."""
+    try:
+        listed = {file.path for file in read_record(folder).files}
+    except EngineError:
+        return ()
+    found = (path.relative_to(folder).as_posix() for path in folder.rglob("*") if not path.is_dir())
+    return tuple(sorted(path for path in found if path not in {*listed, RECORD, DRAFT}))
+
+
 def put(record: Installed, target: Path) -> None:
     """Move a staged folder, with a record written last, to where it is installed.
 
-    What was there is replaced only when the new model is on the disk; it comes back when the move fails.
-    Raises EngineError.
+    What was there is replaced only when the new model is on the disk, in one step where the system has it;
+    otherwise it comes back when the move fails, or at the next :func:`staging` when the process ends in
+    between. Raises EngineError.
     """
     staged = record.folder
-    aside = staged.with_name(f"{staged.name}.old")
+    aside = _aside(target.parents[1], record.kind, record.name)
     try:
         for path in staged.rglob("*"):
             _sync(path)
@@ -122,15 +175,23 @@ def put(record: Installed, target: Path) -> None:
         _sync(staged)
         target.parent.mkdir(parents=True, exist_ok=True)
         _remove(aside)
-        if os.path.lexists(target):
-            target.rename(aside)
-        try:
-            staged.rename(target)
-        except OSError:
-            if os.path.lexists(aside):
-                aside.rename(target)
-            raise
+        if os.path.lexists(target) and _exchange(staged, target):
+            aside = staged
+        else:
+            _move(staged, target, aside)
         _sync(target.parent)
     except OSError as error:
         raise says(error, target) from None
     _remove(aside)
+
+
+def _move(staged: Path, target: Path, aside: Path) -> None:
+    """Move a folder to where another may be, which is set aside, and comes back when that fails."""
+    if os.path.lexists(target):
+        target.rename(aside)
+    try:
+        staged.rename(target)
+    except OSError:
+        if os.path.lexists(aside):
+            aside.rename(target)
+        raise

@@ -15,6 +15,8 @@ from meetsense.errors import EngineError
 from meetsense.speech.directory import BUNDLED
 
 MANIFEST = BUNDLED / "manifest.toml"
+NAME = re.compile(r"\w[\w.-]*")
+"""What a model's name or revision is: it becomes part of a path."""
 
 
 class Kind(StrEnum):
@@ -141,7 +143,7 @@ def _model(entry: dict[str, Any]) -> Model:
         attribution=entry.get("attribution"),
         hashes_from=entry["hashes_from"],
     )
-    if not re.fullmatch(r"[\w][\w.-]*", model.name):
+    if not NAME.fullmatch(model.name):
         raise ValueError(f"{model.name!r} is no name of a model")
     if not re.fullmatch("[0-9a-f]{40}", model.revision):
         raise ValueError(f"{model.name}: {model.revision!r} is no commit")

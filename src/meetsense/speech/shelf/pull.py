@@ -9,7 +9,7 @@ from pathlib import Path
 
 from meetsense.errors import EngineError
 from meetsense.speech.shelf.check import BLOCK, Progress, faults, sha256_of, silent
-from meetsense.speech.shelf.hub import Hub, HubError, NotAllowed, how_to_be_allowed
+from meetsense.speech.shelf.hub import Hub, HubError, NotAllowed, TooShort, how_to_be_allowed
 from meetsense.speech.shelf.install import need_room, place_of, put, refuse_to_replace, says, staging
 from meetsense.speech.shelf.manifest import File, Model
 from meetsense.speech.shelf.record import Installed, read_record
@@ -105,11 +105,17 @@ def _fetched(hub: Hub, model: Model, file: File, part: Path, progress: Progress,
     part.touch()
     if _size(part) > file.size:
         part.write_bytes(b"")
-    idle, most = 0, _size(part)
+    idle, most, anew = 0, _size(part), False
     while _size(part) < file.size:
         trouble = HubError(f"{hub.endpoint}: {file.path} broke off", passing=True)
         try:
             _fetch_some(hub, model, file, part, progress)
+        except TooShort:  # what is here belongs to another file
+            if anew:
+                raise
+            part.write_bytes(b"")
+            most, anew = 0, True
+            continue
         except HubError as error:
             if not error.passing:
                 raise

@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from meetsense.errors import EngineError
-from meetsense.speech.shelf.manifest import File, Kind, matches
+from meetsense.speech.shelf.manifest import NAME, File, Kind, matches
 
 RECORD = "installed.json"
+DRAFT = f".{RECORD}.new"
 SCHEMA = "meetsense.installed/1"
 
 
@@ -34,7 +35,7 @@ class Installed:
     name: str
     kind: Kind
     source: str
-    """Repository on the hub, or the folder that it was imported from."""
+    """Repository on the hub; where the user pinned it, the folder that it was imported from."""
     revision: str
     files: tuple[File, ...]
     pinned_by: Pin = Pin.MANIFEST
@@ -83,12 +84,16 @@ def _installed(folder: Path, document: dict[str, Any]) -> Installed:
     kind = Kind(document["kind"]) if "kind" in document else kind_of(file.path for file in files)
     if kind is None:
         raise ValueError("its files are those of no engine")
+    name, revision = str(document["name"]), str(document["revision"])
+    for key, value in (("name", name), ("revision", revision)):
+        if not NAME.fullmatch(value):
+            raise ValueError(f"its {key} {value!r} is none")
     return Installed(
         folder=folder,
-        name=str(document["name"]),
+        name=name,
         kind=kind,
         source=str(document["source"]),
-        revision=str(document["revision"]),
+        revision=revision,
         files=files,
         pinned_by=Pin(document.get("pinned_by", Pin.USER)),
     )
@@ -105,7 +110,7 @@ def write_record(record: Installed) -> None:
         "pinned_by": record.pinned_by,
         "files": [asdict(file) for file in record.files],
     }
-    draft = record.folder / f".{RECORD}.new"
+    draft = record.folder / DRAFT
     with draft.open("w", encoding="utf-8") as stream:
         stream.write(json.dumps(document, ensure_ascii=False, indent=1) + "\n")
         stream.flush()

@@ -16,7 +16,7 @@ from typing import Any, BinaryIO
 
 from meetsense.errors import EngineError
 from meetsense.speech.directory import missing_whisper_files, revision
-from meetsense.speech.shelf import verify
+from meetsense.speech.shelf import Verified, verify
 
 INSTALLED = "installed.json"
 """The record of the model store."""
@@ -63,16 +63,18 @@ class Folder:
     """Codes of the tokenizer's languages, in its order."""
 
 
-def inspect(path: Path) -> Folder:
+def inspect(path: Path, verified: Verified | None = None) -> Folder:
     """Look through a directory. Raises EngineError, in one line, for what faster-whisper would stumble over.
 
-    A directory with an ``installed.json`` is verified against it, hashes included. One without is taken as
-    it is: the files hold numbers and text, no code (pyannote's pickles are another matter).
+    A directory with an ``installed.json`` is verified against it, hashes included, unless it was
+    (``verified``). One without is taken as it is where the user named it, which the caller sees to: the files
+    hold numbers and text, no code (pyannote's pickles are another matter).
     """
     if missing := missing_whisper_files(path):
         raise EngineError(f"{path}: not a CTranslate2 Whisper model, it lacks {', '.join(missing)}")
-    if (path / INSTALLED).is_file():
+    if verified is None and (path / INSTALLED).is_file():
         verified = verify(path)
+    if verified is not None:
         name = f"whisper/{verified.name}@{verified.revision[:8]}"
     else:
         name = f"whisper/{path.name}@{revision(path / 'model.bin')}"

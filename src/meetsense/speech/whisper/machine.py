@@ -172,9 +172,7 @@ def probe(command: Sequence[str] = (), seconds: float = PROBE_SECONDS) -> Gpu:
     except OSError as error:
         return Gpu(why_not=f"it could not be tried, {error.strerror}")
     if done.returncode < 0:
-        return Gpu(
-            why_not=f"its libraries abort ({signal.Signals(-done.returncode).name}); {_last(done.stderr)}"
-        )
+        return Gpu(why_not=f"its libraries abort ({signal_name(-done.returncode)}); {_last(done.stderr)}")
     if done.returncode:
         return Gpu(why_not=_last(done.stderr))
     try:
@@ -182,6 +180,18 @@ def probe(command: Sequence[str] = (), seconds: float = PROBE_SECONDS) -> Gpu:
         return Gpu(frozenset(map(str, types)))
     except (ValueError, IndexError, TypeError):
         return Gpu(why_not="its answer made no sense")
+
+
+def signal_name(number: int) -> str:
+    """What a signal is called; most of those for real-time use have no name of their own.
+
+    >>> signal_name(6), signal_name(40)
+    ('SIGABRT', 'Real-time signal 6')
+    """
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return signal.strsignal(number) or f"signal {number}"
 
 
 def _last(text: str) -> str:
