@@ -270,6 +270,18 @@ def test_pickles_that_the_manifest_lacks_are_called_so(tmp_path: Path) -> None:
     assert read_record(record.folder).source == str(there)
 
 
+def test_a_trusted_model_does_not_become_another_unnoticed(tmp_path: Path) -> None:
+    mine = write(tmp_path / "mine", whisper_files(60))
+    record = adopt(mine, tmp_path / "here", MANIFEST, trust=True)
+    assert adopt(mine, tmp_path / "here", MANIFEST, trust=True) == record
+    before = (record.folder / "model.bin").read_bytes()
+    (mine / "model.bin").write_bytes(before[::-1])
+    line = refused(mine, tmp_path / "here", trust=True)
+    assert "mine is installed, with other files; give this one another --name" in line
+    assert (record.folder / "model.bin").read_bytes() == before
+    assert adopt(mine, tmp_path / "here", MANIFEST, trust=True, name="newer").name == "newer"
+
+
 def test_trust_does_not_override_a_record_that_came_along(tmp_path: Path) -> None:
     contents = pyannote_files(70)
     there = shelf_of_another_pc(tmp_path / "mine", model_of("mine", contents, kind=Kind.PYANNOTE), contents)

@@ -70,6 +70,16 @@ def how_to_get_words(models: Path) -> str:
     )
 
 
+def _is_empty(folder: Path) -> bool:
+    """Whether there is nothing in a folder; one that may not be read has something."""
+    try:
+        return not any(folder.iterdir())
+    except FileNotFoundError:
+        return True
+    except OSError:
+        return False
+
+
 def _is_directory(path: Path) -> bool:
     try:
         return path.is_dir()
@@ -89,7 +99,11 @@ def find_whisper(models: Path, name: str) -> Path:
     folder = next(filter(_is_directory, _places(shelf, name)), None)
     if folder is None:
         raise EngineError(f"no Whisper model {name!r}; {how_to_get_words(models)}")
-    if missing := missing_whisper_files(folder):
+    try:
+        missing = missing_whisper_files(folder)
+    except OSError as error:
+        raise EngineError(f"{folder}: cannot be read ({error.strerror})") from None
+    if missing:
         raise EngineError(f"{folder}: not a CTranslate2 Whisper model, it lacks {', '.join(missing)}")
     if shelf.resolve() in (*folder.resolve().parents, folder.absolute().parent.resolve()):
         read_record(folder)
@@ -147,7 +161,10 @@ def find_pyannote(models: Path, check: Check | None = None) -> tuple[Path, tuple
     """
     from meetsense.speech.shelf import Kind, loadable, verify
 
-    found, refused = loadable(models, Kind.PYANNOTE, check or verify)
+    try:
+        found, refused = loadable(models, Kind.PYANNOTE, check or verify)
+    except OSError as error:
+        raise EngineError(f"{error.filename or models}: cannot be read ({error.strerror})") from None
     if found:
         return min(found, key=lambda one: (one.name != COMMUNITY, one.name)).folder, refused
     raise EngineError(
@@ -187,8 +204,9 @@ def choose_diarizer(models: Path, choice: Choice, check: Check | None = None) ->
     except EngineError as error:
         if choice is Choice.PYANNOTE:
             raise
-        if not any((models / "pyannote").glob("*")):
-            return Pick(Choice.EMBEDDED, EMBEDDED, "no pyannote models are installed")
+        if _is_empty(models / "pyannote"):
+            why = f"no pyannote models are installed; meetsense models pull {COMMUNITY} gets them"
+            return Pick(Choice.EMBEDDED, EMBEDDED, why)
         return instead_of_pyannote(str(error))
     why = "it was asked for" if choice is Choice.PYANNOTE else "its library and models are installed"
     return Pick(Choice.PYANNOTE, folder, why, passed_over(refused))

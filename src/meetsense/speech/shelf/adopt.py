@@ -159,7 +159,20 @@ def _adopt_unknown(
         raise EngineError(f"{name} is a model of the manifest, and {folder} is another; give it a --name")
     if not NAME.fullmatch(name):
         raise EngineError(f"{name!r} is no name for a model; give it a --name of letters, digits, - . _")
+    _refuse_another_content(place_of(models, record.kind, name), record)
     return _install(replace(record, name=name, pinned_by=Pin.USER), models, progress)
+
+
+def _refuse_another_content(target: Path, record: Installed) -> None:
+    """Raise EngineError where a model that the user vouched for would become another one unnoticed."""
+    if not (target / RECORD).exists():
+        return
+    if target.exists() and record.folder.exists() and target.samefile(record.folder):
+        return
+    if set(read_record(target).files) != set(record.files):
+        raise EngineError(
+            f"{target.name} is installed, with other files; give this one another --name, or remove {target}"
+        )
 
 
 def _record_of(folder: Path, progress: Progress) -> Installed:
