@@ -296,6 +296,7 @@ from meetsense.batch import Limits, analyse_apart
 from meetsense.pipeline import Request
 from tests import hostile
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs start with it ignored
+signal.signal(signal.SIGHUP, signal.SIG_DFL)  # what nohup starts has it ignored
 toolbox = partial(hostile.toolbox, "litter", {str(note)!r})
 analyse_apart(Path({str(sound)!r}), toolbox, Request(), limits=Limits(10**9, 1000))
 """

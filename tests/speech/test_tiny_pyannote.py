@@ -206,7 +206,7 @@ def test_it_halves_the_error_of_a_guess_on_voices_it_never_heard(monkeypatch: py
     if SHARED:
         monkeypatch.setenv("MEETSENSE_BENCH_DATA", SHARED)
     try:
-        recordings = data.simulated(1, 4)
+        recordings = data.simulated(1, 8)
     except Missing as missing:
         pytest.skip(str(missing))
     engine, vad = PyannoteDiarizer(FOLDER), SileroVad()
