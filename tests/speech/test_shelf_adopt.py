@@ -245,6 +245,12 @@ def test_what_is_no_model(tmp_path: Path, thing: str) -> None:
     assert refused(tmp_path / thing, tmp_path / "here", trust=True)
 
 
+def test_a_state_directory_that_is_made_is_open_to_nobody_else(tmp_path: Path) -> None:
+    there = clone(tmp_path / "there", SMALL)
+    adopt(there, tmp_path / "state" / "models", MANIFEST)
+    assert (tmp_path / "state").stat().st_mode & 0o077 == 0
+
+
 def test_what_the_manifest_lacks_needs_trust(tmp_path: Path) -> None:
     mine = write(tmp_path / "kb-small", whisper_files(60, weights=310_000) | {"README.md": b"x"})
     line = refused(mine, tmp_path / "here")

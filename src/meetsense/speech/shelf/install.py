@@ -70,6 +70,7 @@ def staging(models: Path, kind: Kind, name: str, revision: str) -> Iterator[Path
     which = hashlib.sha256(revision.encode()).hexdigest()[:12]
     folder = models / STAGING / f"{kind}-{name}-{which}"
     try:
+        models.parent.mkdir(mode=0o700, parents=True, exist_ok=True)  # the state directory
         folder.mkdir(parents=True, exist_ok=True)
         lock = (models / STAGING / f"{kind}-{name}.lock").open("w")
     except OSError as error:
