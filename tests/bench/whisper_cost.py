@@ -2,9 +2,9 @@
 
 Both sides use one model of a published shape with random weights (:mod:`tests.whisper_directory`), loaded
 once, on the bundled meeting, repeated; it says 80 words a window. Both decode with the same options, language
-given. They take turns within one process; medians count, of wall time and of processor time. What a prompt of
-names and an agenda costs besides is a row of its own. A second listening to a loop costs what that stretch
-costs; none is in the figures.
+given. They take turns within one process; medians count, of wall time and of processor time. No prompt of
+names is in the figures (a scripted model says less after one), and no second listening, which costs what that
+stretch costs.
 """
 
 from __future__ import annotations
@@ -30,9 +30,6 @@ SIZE = "tiny"
 MINUTES = 4
 PAIRS = 3
 BATCH = 8
-NAMES = ("Ada Fischer", "Bo Lindqvist", "Cem Yilmaz", "Dana Okafor", "Emil Novak", "Fatou Diallo")
-AGENDA = ("Opening hours of the counter in summer",)
-"""Invented."""
 THREADS = 1
 """Two would wait for each other, in processor time too, where something else runs."""
 SEED = 5
@@ -92,7 +89,6 @@ def _compared(
     sides: dict[str, Callable[[], object]] = {
         "bare": lambda: bare(engine, audio),
         "meetsense": lambda: engine.transcribe(audio, speech, language="en"),
-        "prompted": lambda: engine.transcribe(audio, speech, language="en", names=NAMES, agenda=AGENDA),
     }
     short = audio.cut(Span(0.0, 30.0))
     bare(engine, short)
@@ -101,12 +97,8 @@ def _compared(
         for side in sorted(sides, reverse=pair % 2 == 1):
             took[side].append(timed(sides[side]))
     for position, kind in enumerate(("wall time", "processor time")):
-        ours, prompted, theirs = (
-            median(t[position] for t in took[side]) for side in ("meetsense", "prompted", "bare")
-        )
+        ours, theirs = (median(t[position] for t in took[side]) for side in ("meetsense", "bare"))
         note = f"{ours:.1f} s against {theirs:.1f} s, medians of {PAIRS}, in turns"
         yield Row(f"{what}: {kind}", on, ours / theirs, 1.05, "×", 3, note, {"seconds": took})
-        with_names = f"{what}, with {len(NAMES)} names and an agenda: {kind}"
-        yield Row(with_names, on, prompted / theirs, None, "×", 3, f"{prompted:.1f} s")
     _, seconds = timed(lambda: engine.detect_language(audio, speech))
     yield Row("Whisper: hearing the language in 5 windows", on, seconds, None, "s", 2, "processor time")
