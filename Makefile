@@ -5,10 +5,11 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 PEERS := .bench/peer-venv
+TALK_PEERS := .bench/talk-peer-venv
 OUT ?= report.html
 EXTRAS ?=
 
-.PHONY: demo test bench bench-peers soak lint clean
+.PHONY: demo test bench bench-peers soak lint docs clean
 .DELETE_ON_ERROR:
 
 # Debian keeps ensurepip in a package of its own; without it the system's pip puts one into the environment.
@@ -43,6 +44,11 @@ $(PEERS)/.done: tests/bench/peers.txt
 	$(PEERS)/bin/python -m pip install --quiet --disable-pip-version-check --requirement $<
 	@touch $@
 
+$(TALK_PEERS)/.done: tests/bench/talk-peers.txt
+	$(call make-venv,$(TALK_PEERS))
+	$(TALK_PEERS)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --requirement $<
+	@touch $@
+
 demo: $(VENV)/.base
 	$(BIN)/meetsense demo --no-open --html $(OUT)
 
@@ -51,14 +57,17 @@ lint: $(VENV)/.dev
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
+docs: $(VENV)/.base
+	$(BIN)/python -m meetsense.interaction.measures.reference > docs/metrics.md
+
 test: lint $(EXTRAS:%=$(VENV)/.extra-%)
 	$(BIN)/pytest -ra
 
-bench-peers: $(PEERS)/.done
+bench-peers: $(PEERS)/.done $(TALK_PEERS)/.done
 
 # A peer that can't be installed is a row that says so, not a failure.
 bench: $(VENV)/.eval $(EXTRAS:%=$(VENV)/.extra-%)
-	-@$(MAKE) --no-print-directory bench-peers
+	-@$(MAKE) --no-print-directory --keep-going bench-peers
 	$(BIN)/python -m tests.bench
 
 soak: $(VENV)/.dev

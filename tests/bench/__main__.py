@@ -6,12 +6,26 @@ import argparse
 import sys
 
 from meetsense.errors import MeetsenseError
-from tests.bench import cost, der, known, overhead, pyannote_cost, startup, wer, whisper_cost
+from tests.bench import (
+    acts,
+    cost,
+    der,
+    floor,
+    known,
+    leadership,
+    overhead,
+    pyannote_cost,
+    science,
+    startup,
+    wer,
+    whisper_cost,
+)
 from tests.bench.data import CACHE
 from tests.bench.table import Row, machine, save, table
 
 GROUPS = {
     "der": der.rows,
+    "floor": floor.rows,
     "wer": wer.rows,
     "cost": cost.rows,
     "overhead": overhead.rows,
@@ -19,6 +33,9 @@ GROUPS = {
     "pyannote": pyannote_cost.rows,
     "known": known.rows,
     "whisper": whisper_cost.rows,
+    "acts": acts.rows,
+    "leadership": leadership.rows,
+    "science": science.rows,
 }
 
 

@@ -92,16 +92,16 @@ def gap() -> Recording:
     folder = data("gap")
     with (folder / "group-02.csv").open(newline="") as file:
         turns = [
-            Turn(Span(_clock(line["Start"]), _clock(line["End"])), line["Participant"].rpartition(".")[0])
+            Turn(Span(clock(line["Start"]), clock(line["End"])), line["Participant"].rpartition(".")[0])
             for line in csv.DictReader(file)
         ]
     return Recording(folder / "group-02.mp3", tuple(sorted(turns, key=lambda turn: turn.span)))
 
 
-def _clock(text: str) -> float:
+def clock(text: str) -> float:
     """Seconds of ``minutes:seconds``.
 
-    >>> _clock("01:02.5")
+    >>> clock("01:02.5")
     62.5
     """
     minutes, _, seconds = text.partition(":")

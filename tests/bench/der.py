@@ -51,7 +51,7 @@ class Score:
         return f"{parts}; number of voices right in {right} of {len(self.voices)}"
 
 
-def _annotation(turns: Iterable[Turn]) -> object:
+def annotation(turns: Iterable[Turn]) -> object:
     """Turns as pyannote knows them; a person's turns that overlap are one."""
     from pyannote.core import Annotation, Segment
 
@@ -75,7 +75,7 @@ def score(recordings: Sequence[Recording], hypothesis: Hypothesis) -> Score:
     for recording in recordings:
         turns = tuple(hypothesis(recording))
         whole = Timeline([Segment(0.0, recording.duration)])
-        metric(_annotation(recording.truth), _annotation(turns), uem=whole)
+        metric(annotation(recording.truth), annotation(turns), uem=whole)
         voices.append((len({turn.speaker for turn in turns}), recording.voices))
     missed, false_alarm, confused, speech = (metric[part] for part in PARTS)
     return Score(abs(metric), missed / speech, false_alarm / speech, confused / speech, tuple(voices))

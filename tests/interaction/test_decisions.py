@@ -143,6 +143,30 @@ def test_what_was_agreed_stands_when_nobody_takes_up_the_amendment() -> None:
     assert chain.confidence < one(*lines[:2]).confidence
 
 
+def test_to_say_that_something_is_to_be_decided_raises_it() -> None:
+    need = ("A", "proposal", "We need to decide about the desk on Saturdays.")
+    opened = ("B", "proposal", "I suggest that we open the desk.")
+    chain = one(need, opened, ("A", "agreement", "Yes."))
+    assert ledger(chain) == [("raised", "A", 0), ("proposed", "B", 1), ("agreed", "A", 2)]
+
+
+def test_a_question_that_proposes_is_a_proposal() -> None:
+    asked = ("A", "question", "How about opening the desk on Saturdays?")
+    chain = one(asked, ("B", "agreement", "Yes."))
+    assert ledger(chain) == [("proposed", "A", 0), ("agreed", "B", 1)]
+
+
+def test_an_unsure_proposal_about_what_is_on_the_table_opens_nothing() -> None:
+    talk = said(("A", DESK[2]), ("B", "The desk is easy to heat when we start in May."), ("C", "Yes."))
+    for confidence, chains in ((0.4, 1), (0.5, 2)):
+        kinds = (
+            Act(0, ActLabel.PROPOSAL, 1.0),
+            Act(1, ActLabel.PROPOSAL, confidence),
+            Act(2, ActLabel.AGREEMENT, 1.0),
+        )
+        assert len(link_decisions(talk, kinds)) == chains
+
+
 def test_repeating_a_proposal_is_agreeing_with_it() -> None:
     chain = one(DESK, ("B", "proposal", "We should open the desk on Saturdays."))
     assert ledger(chain) == [("proposed", "A", 0), ("agreed", "B", 1)]

@@ -108,6 +108,8 @@ def test_overlap_counts_how_many_speak() -> None:
     assert np.diff(overlapped(speech, 1)).sum() == 6000
     assert np.diff(overlapped(speech, 2)).sum() == 3000
     assert overlapped(speech, 3).tolist() == [[3000, 4000]]
+    # A third who joins makes no second overlap of it.
+    assert len(overlapped(speech, 2)) == 1
 
 
 def test_turns_that_touch_do_not_overlap() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -10,11 +11,19 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from meetsense.interaction import label_acts, measure
-from meetsense.interaction.measures import BLIND, NEEDS_OVERLAP
+from meetsense.interaction import label_acts, link_decisions, measure
+from meetsense.interaction.doubt import NONE, Doubt
+from meetsense.interaction.measures import BLIND, DEFINITIONS
 from meetsense.interaction.participation import evenness, gini
 from meetsense.values import Act, ActLabel, Grade, Measure, Span, Subject, Turn, Utterance
 from tests.interaction.meetings import LABELS, acts, by_key, drawn_talk, drawn_turns, said, turns
+from tests.interaction.simulated import simulate
+
+NEEDS_OVERLAP = {name for name, item in DEFINITIONS.items() if item.needs_overlap}
+NEEDS_ACTS = {name for name, item in DEFINITIONS.items() if item.needs_acts}
+
+ROUGH = Doubt(confused=0.2, jitter_ms=200.0, missed_short=0.5, missed_overlap=0.5, word_error=0.2)
+"""What to expect of a poor engine."""
 
 slow = settings(deadline=None, max_examples=40)
 
@@ -27,13 +36,21 @@ def measured(
     duration: float = 25.0,
     people: int | None = None,
     sees_overlap: bool = True,
+    roles: Mapping[str, str] | None = None,
+    doubt: Doubt = NONE,
 ) -> tuple[Measure, ...]:
+    """All measures, of talk with its acts and decisions."""
+    given_acts = label_acts(talk, "en")
     return measure(
         given_turns,
         duration=duration,
         labels=labels,
         utterances=talk,
-        acts=label_acts(talk, "en"),
+        acts=given_acts,
+        decisions=link_decisions(talk, given_acts, language="en"),
+        roles=roles,
+        language="en",
+        doubt=doubt,
         sees_overlap=sees_overlap,
         people=people,
     )
@@ -50,24 +67,59 @@ def dialogue(count: int, length: float = 5.0, gap: float = 0.3) -> tuple[Turn, .
 
 
 @slow
-@given(drawn_turns(), drawn_talk(), st.booleans(), st.none() | st.integers(1, 4))
+@given(
+    drawn_turns(),
+    drawn_talk(),
+    st.booleans(),
+    st.none() | st.integers(1, 4),
+    st.sampled_from([NONE, ROUGH]),
+    st.sampled_from([{}, {"A": "chair"}, {"A": "chair", "B": "note-taker"}]),
+)
 def test_every_measure_keeps_its_promises(
-    given_turns: tuple[Turn, ...], talk: tuple[Utterance, ...], sees_overlap: bool, people: int | None
+    given_turns: tuple[Turn, ...],
+    talk: tuple[Utterance, ...],
+    sees_overlap: bool,
+    people: int | None,
+    doubt: Doubt,
+    roles: dict[str, str],
 ) -> None:
-    for item in by_key(measured(given_turns, talk, sees_overlap=sees_overlap, people=people)).values():
-        assert item.n >= 0
-        if item.value is None:
-            assert item.low is item.high is item.part is item.whole is None
-            continue
-        assert math.isfinite(item.value)
-        if item.low is not None and item.high is not None:
-            assert item.low - 1e-9 <= item.value <= item.high + 1e-9
-            if item.unit == "share":
-                assert item.low >= 0
-                assert item.high <= 1
-        if item.whole is not None and item.part is not None:
-            assert item.part / item.whole == pytest.approx(item.value)
-        assert (item.grade is Grade.FIRM) == (item.reason is None)
+    options = {"sees_overlap": sees_overlap, "people": people, "doubt": doubt, "roles": roles}
+    for item in by_key(measured(given_turns, talk, **options)).values():  # type: ignore[arg-type]
+        keeps_its_promises(item)
+
+
+def keeps_its_promises(item: Measure) -> None:
+    """A measure is defined, has a number of events, and an interval round its value, or says why not."""
+    definition = DEFINITIONS[item.name]
+    assert (item.unit, item.subject.kind) == (definition.unit, definition.subject)
+    assert item.n >= 0
+    if item.value is None:
+        assert item.low is item.high is item.part is item.whole is None
+        return
+    assert math.isfinite(item.value)
+    assert (item.grade is Grade.FIRM) == (item.reason is None)
+    if item.low is None or item.high is None:
+        assert item.low is item.high
+        assert item.grade is Grade.TENTATIVE, f"{item.name} is firm without an interval"
+    else:
+        assert item.low - 1e-9 <= item.value <= item.high + 1e-9
+        assert math.isfinite(item.low)
+        assert math.isfinite(item.high)
+        if item.unit == "share":
+            assert item.low >= 0
+            assert item.high <= 1
+    if item.whole is not None and item.part is not None:
+        shrunk = 1 if item.name == "adoption_rate" else 0
+        assert (item.part + shrunk / 2) / (item.whole + shrunk) == pytest.approx(item.value)
+
+
+def test_every_measure_is_found_in_a_long_meeting() -> None:
+    meeting = simulate(600, 4, people=4)
+    options = {"labels": ("S1", "S2", "S3", "S4"), "duration": meeting.duration, "roles": {"S1": "chair"}}
+    found = measured(meeting.turns, meeting.utterances, doubt=ROUGH, **options)  # type: ignore[arg-type]
+    for item in by_key(found).values():
+        keeps_its_promises(item)
+    assert {item.name for item in found if item.value is not None} == DEFINITIONS.keys()
 
 
 @slow
@@ -180,7 +232,7 @@ def test_an_engine_blind_to_overlap_has_what_needs_it_withheld() -> None:
     found = measured(dialogue(60), duration=400.0, sees_overlap=False)
     for item in found:
         assert (item.reason == BLIND) == (item.name in NEEDS_OVERLAP | {"gap_median", "backchannels"})
-        assert (item.grade is Grade.WITHHELD) <= (item.name in NEEDS_OVERLAP | {"questions", "question_rate"})
+        assert (item.grade is Grade.WITHHELD) <= (item.name in NEEDS_OVERLAP | NEEDS_ACTS)
     assert {m.name for m in found if m.reason == BLIND and m.value is None} == NEEDS_OVERLAP
     assert by_key(found)["gap_median", None, None].grade is Grade.TENTATIVE
 
@@ -188,7 +240,9 @@ def test_an_engine_blind_to_overlap_has_what_needs_it_withheld() -> None:
 def test_a_count_of_people_that_contradicts_the_roster_withholds_what_is_about_people() -> None:
     found = by_key(measured(dialogue(60), duration=400.0, people=3))
     for (name, speaker, _), item in found.items():
-        about = speaker is not None or name in ("gini", "evenness")
+        about = speaker is not None or DEFINITIONS[name].needs_count
+        if name in NEEDS_ACTS and not about:
+            continue
         assert (item.grade is Grade.WITHHELD) == about
         if about:
             assert item.reason == "2 speakers were told apart, but the roster has 3 people"
@@ -272,3 +326,32 @@ def test_acts_of_utterances_that_are_not_there_change_nothing() -> None:
 def test_subjects_are_the_people_of_turns_and_roster() -> None:
     found = measured(dialogue(4), labels=("R",))
     assert {m.subject for m in found if m.name == "talk_time"} == {Subject.of(x) for x in "RAB"}
+
+
+@slow
+@given(drawn_turns(), drawn_talk())
+def test_somebody_who_stays_silent_changes_only_what_counts_everybody(
+    given_turns: tuple[Turn, ...], talk: tuple[Utterance, ...]
+) -> None:
+    before = by_key(measured(given_turns, talk, labels=LABELS))
+    after = by_key(measured(given_turns, talk, labels=(*LABELS, "silent")))
+    for key, item in before.items():
+        if key[1] is not None or not DEFINITIONS[key[0]].needs_count:
+            assert_alike(item, after[key])
+    for key in after.keys() - before.keys():
+        assert "silent" in key[1:] or DEFINITIONS[key[0]].needs_count, f"{key} appears"
+
+
+@slow
+@given(drawn_turns(), st.integers(60, 600))
+def test_parts_of_a_recording_add_up(given_turns: tuple[Turn, ...], pause: int) -> None:
+    """Seconds and their wholes; the break between the parts is long enough for nothing to pass over it."""
+    later = tuple(replace(turn, span=turn.span.shift(25.0 + pause)) for turn in given_turns)
+    one = by_key(measured(given_turns, labels=LABELS))
+    both = by_key(measured((*given_turns, *later), labels=LABELS, duration=50.0 + pause))
+    for key in one.keys() & both.keys():
+        if key[0] in ("talk_share", "overlap_share") and one[key].part is not None:
+            assert both[key].part == pytest.approx(2 * (one[key].part or 0.0))
+            assert both[key].whole == pytest.approx(2 * (one[key].whole or 0.0))
+        if key[0] == "talk_time":
+            assert both[key].value == pytest.approx(2 * (one[key].value or 0.0))

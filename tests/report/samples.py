@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import cache
+from itertools import permutations
 
 from meetsense.interaction import measure
 from meetsense.values import (
@@ -13,11 +15,14 @@ from meetsense.values import (
     DecisionChain,
     DecisionStatus,
     Engines,
+    Grade,
     LedgerEntry,
     LedgerRole,
+    Measure,
     Meeting,
     Span,
     Speaker,
+    Subject,
     Turn,
     Utterance,
 )
@@ -53,6 +58,26 @@ HOSTILE = (
 )
 
 
+@dataclass(frozen=True)
+class Answered:
+    """Somebody's answer to an initiative."""
+
+    speaker: str
+    utterance: int
+    reply: str
+
+
+@dataclass(frozen=True)
+class Begun:
+    """An initiative with its answers."""
+
+    speaker: str
+    utterances: tuple[int, ...]
+    taken_up: tuple[Answered, ...] = ()
+    objections: tuple[Answered, ...] = ()
+    answerable: bool = True
+
+
 def chain(
     number: int, status: str, topic: str, *ledger: tuple[str, str, int], back: int | None = None
 ) -> DecisionChain:
@@ -76,6 +101,7 @@ DECISIONS = (
 )  # fmt: skip
 
 
+@cache
 def meeting(rounds: int = 1, *, sees_overlap: bool = True, people: int | None = None) -> Analysis:
     """The same talk so many times over, 4 s an utterance, with overlaps."""
     said = []
@@ -105,6 +131,83 @@ def meeting(rounds: int = 1, *, sees_overlap: bool = True, people: int | None = 
     )
 
 
+def _graded(
+    name: str, subject: Subject, value: float, unit: str, n: int, part: float | None = None
+) -> Measure:
+    """A figure with a rough interval; fewer than ten events are tentative."""
+    reason = None if n >= 10 else f"only {n} {name.replace('_', ' ')}; 10 make it firm"
+    spread = (value + 1.0) / (n + 1) ** 0.5
+    high = min(1.0, value + spread) if unit == "share" else value + spread
+    grade = Grade.TENTATIVE if reason else Grade.FIRM
+    whole = float(n) if part is not None else None
+    return Measure(
+        name, subject, value, unit, n, max(0.0, value - spread), high, grade, reason, part=part, whole=whole
+    )
+
+
+def _share(name: str, subject: Subject, part: int, whole: int) -> Measure:
+    if not whole:
+        return Measure(
+            name, subject, None, "share", 0, grade=Grade.WITHHELD, reason="there was no such event"
+        )
+    return _graded(name, subject, part / whole, "share", whole, float(part))
+
+
+def _claims(talk: Analysis) -> dict[str, list[int]]:
+    """Ids of the proposals and directives of each speaker."""
+    asking = {act.utterance for act in talk.acts if act.label in (ActLabel.PROPOSAL, ActLabel.DIRECTIVE)}
+    claims: dict[str, list[int]] = {speaker.label: [] for speaker in talk.speakers}
+    for said in talk.utterances:
+        if said.id in asking:
+            claims[said.speaker].append(said.id)
+    return claims
+
+
+@cache
+def bound(talk: Analysis) -> Analysis:
+    """The meeting with every measure of initiative, activities and roles that the report has words for.
+
+    Figures follow a rule of their own, so that what the report does with them can be told.
+    """
+    claims = _claims(talk)
+    every = sum(map(len, claims.values()))
+    answered = {
+        (granter, claimer): sum((number * 7 + len(granter + claimer)) % 3 > 0 for number in claims[claimer])
+        for granter, claimer in permutations(claims, 2)
+    }
+    made = [
+        _graded("uptake_density", Subject(), 0.5, "share", every),
+        _graded("uptake_centralisation", Subject(), 0.2, "index", every),
+        _graded("uptake_reciprocity", Subject(), 0.6, "share", every),
+        _graded("initiative_shifts", Subject(), 1.4, "per minute", every),
+        _share("co_production_ratio", Subject(), every // 2, every),
+        _share("ratification_gap", Subject(), 1, len(talk.decisions)),
+    ]
+    for label, own in claims.items():
+        who, taken = Subject.of(label), len(own) // 2
+        made += [
+            _graded("claims", who, float(len(own)), "count", len(own)),
+            _share("initiative_share", who, taken, every),
+            _share("control_share", who, taken, every),
+            _graded("topic_introductions", who, float(len(own) // 3), "count", len(own) // 3),
+            _share("topic_uptake", who, len(own) // 4, len(own) // 3),
+            _graded("proposal_rate", who, len(own) / 8, "per minute", len(own)),
+            _share("adoption_rate", who, taken, len(own)),
+        ]
+        for i, kind in enumerate(("problem_focused", "procedural", "socio_emotional", "action_oriented")):
+            made.append(_graded(f"{kind}_acts", who, float(len(own) * i), "count", len(own) * i))
+    for (granter, claimer), taken in answered.items():
+        pair, whole = Subject.pair(granter, claimer), len(claims[claimer])
+        made += [
+            _graded("grants", pair, float(taken), "count", taken),
+            _share("grant_rate", pair, taken, whole),
+            _graded("objections", pair, float(whole // 5), "count", whole // 5),
+        ]
+    names = {item.name for item in made}
+    return replace(talk, measures=(*(item for item in talk.measures if item.name not in names), *made))
+
+
+@cache
 def silence() -> Analysis:
     """Five minutes in which nobody speaks."""
     return Analysis(
@@ -115,6 +218,7 @@ def silence() -> Analysis:
     )
 
 
+@cache
 def without_words() -> Analysis:
     """An engine that lets one person at a time speak, no words, and a roster that says otherwise."""
     talk = meeting(4, sees_overlap=False, people=5)
@@ -135,6 +239,7 @@ def without_words() -> Analysis:
     )
 
 
+@cache
 def without_acts() -> Analysis:
     """Words of a language that has no acts."""
     talk = meeting()
@@ -148,6 +253,7 @@ def without_acts() -> Analysis:
     )
 
 
+@cache
 def alone() -> Analysis:
     """One voice."""
     talk = meeting()
@@ -159,6 +265,7 @@ def alone() -> Analysis:
     )
 
 
+@cache
 def crowd(people: int = 20, rounds: int = 167) -> Analysis:
     """Three hours, twenty people, two thousand utterances."""
     talk = meeting(rounds)
@@ -187,6 +294,7 @@ def crowd(people: int = 20, rounds: int = 167) -> Analysis:
     )
 
 
+@cache
 def hostile() -> Analysis:
     """Text from outside that would like to be more than text."""
     talk = meeting()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,24 @@ webdriver = pytest.importorskip("selenium.webdriver", reason="selenium is not in
 BROWSER = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 DRIVER = shutil.which("chromedriver")
 pytestmark = pytest.mark.skipif(not (BROWSER and DRIVER), reason="Chromium or its driver is not installed")
-SAMPLES = (samples.meeting, samples.silence, samples.without_words, samples.hostile, samples.crowd)
+
+
+def initiative() -> Analysis:
+    """A meeting with an uptake network drawn as points and arrows."""
+    return samples.bound(samples.meeting(8))
+
+
+def masses() -> Analysis:
+    """Twenty people and a network drawn as a grid."""
+    return samples.bound(samples.crowd())
+
+
+def hostile() -> Analysis:
+    """Names that would like to be more than names, in the network too."""
+    return samples.bound(samples.hostile())
+
+
+SAMPLES = (samples.meeting, samples.silence, samples.without_words, initiative, hostile, masses)
 Browser = Any
 """A selenium driver; the library has no types that are worth following."""
 
@@ -59,6 +77,11 @@ BARS = """
 const paper = number(getComputedStyle(document.documentElement).backgroundColor);
 const bars = [...document.querySelectorAll('.timeline path.bar')];
 return bars.map(e => contrast(number(getComputedStyle(e).fill), paper));
+"""
+ARROWS = """
+const paper = number(getComputedStyle(document.documentElement).backgroundColor);
+const arrows = [...document.querySelectorAll('.network .way')];
+return arrows.map(e => contrast(number(getComputedStyle(e).stroke), paper));
 """
 
 
@@ -151,7 +174,7 @@ def test_no_page_is_wider_than_the_window(
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [390, 1280])
 def test_text_and_bars_stand_out(show: Callable[..., Browser], scheme: str, width: int) -> None:
-    text = page(samples.meeting(12)).replace("<details>", "<details open>")
+    text = page(samples.bound(samples.meeting(12))).replace("<details>", "<details open>")
     browser = show(text.replace("</header>", "<aside class=notes>x</aside></header>", 1), width, scheme)
     contrasts = browser.execute_script(COLOURS + CONTRASTS)
     assert len(contrasts) > 300
@@ -159,6 +182,9 @@ def test_text_and_bars_stand_out(show: Callable[..., Browser], scheme: str, widt
     bars = browser.execute_script(COLOURS + BARS)
     assert len(bars) >= 4
     assert min(bars) >= 3
+    arrows = browser.execute_script(COLOURS + ARROWS)
+    assert len(arrows) >= 4
+    assert min(arrows) >= 3
     paper = browser.execute_script("return getComputedStyle(document.documentElement).backgroundColor")
     assert (paper == "rgb(251, 250, 247)") == (scheme == "light")
 
@@ -186,3 +212,20 @@ def test_overlap_is_seen_on_the_screen(show: Callable[..., Browser]) -> None:
     )
     assert len(boxes) == 4
     assert all(box["width"] > 100 and box["height"] >= 8 for box in boxes)
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+@pytest.mark.parametrize("people", [2, 3, 5, 8, 9, 24])
+def test_the_network_stays_in_its_frame(show: Callable[..., Browser], width: int, people: int) -> None:
+    talk = samples.bound(samples.crowd(people, 12))
+    named = tuple(replace(s, name=f"{'Wim' * 9} {i}") for i, s in enumerate(talk.speakers))
+    browser = show(page(replace(talk, speakers=named)), width)
+    out = browser.execute_script(
+        "const frame = document.querySelector('svg.network').getBoundingClientRect();"
+        "const boxes = [...document.querySelectorAll('svg.network *')].map(e => e.getBoundingClientRect());"
+        "return [frame.width, boxes.length, boxes.filter(b => b.left < frame.left - 1 || "
+        "b.right > frame.right + 1 || b.top < frame.top - 1 || b.bottom > frame.bottom + 1).length]"
+    )
+    assert out[0] > 300
+    assert out[1] > people
+    assert out[2] == 0

@@ -26,6 +26,7 @@ from meetsense.values import (
     Meeting,
     Span,
     Speaker,
+    Subject,
     Turn,
     Utterance,
 )
@@ -45,8 +46,14 @@ def test_every_word_has_its_meaning() -> None:
         assert MEASURES[name].meaning.endswith(".")
 
 
+def test_a_share_drawn_towards_one_half_has_no_fraction_that_contradicts_it() -> None:
+    plain = Measure("adoption_rate", Subject.of("S1"), 3 / 9, "share", 9, part=3.0, whole=9.0)
+    assert figure(plain).fraction == "3 of 9"
+    assert figure(replace(plain, value=3.5 / 10)).fraction is None
+
+
 def test_an_unknown_measure_has_a_title() -> None:
-    assert term("topic_uptake").title == "Topic uptake"
+    assert term("quite_new").title == "Quite new"
     assert term("\x00").title == "Unnamed measure"
 
 
@@ -68,6 +75,10 @@ def test_an_unknown_measure_has_a_title() -> None:
         (12.34, "per minute", "12.3/min"),
         (0.98765, "index", "0.99"),
         (2.5, "apples\x1b", "2.5 apples"),
+        (2.94081, "people", "2.94 people"),
+        (12345.6, "people", "12346 people"),
+        (1.03252, "ratio", "1.03"),
+        (-2.0721, "z", "−2.07"),
         (float("inf"), "s", "inf s"),
     ],
 )

@@ -13,19 +13,36 @@ from itertools import pairwise
 import pytest
 from hypothesis import HealthCheck, given, settings
 
+from meetsense import interaction
+from meetsense.report.doubts import doubts, summed
 from meetsense.report.escape import clean, clip
 from meetsense.report.html import page
 from meetsense.report.ledger import QUOTE
 from meetsense.report.people import people
-from meetsense.report.wording import MEASURES, term
+from meetsense.report.wording import FAMILIES, MEASURES, term
 from meetsense.values import Analysis, Grade
 from tests.report import samples
+from tests.report.samples import Answered, Begun
 from tests.strategies import analyses
 
 MANY = settings(deadline=None, max_examples=25, suppress_health_check=[HealthCheck.too_slow])
 SECRET = 987_654_321
+
+
+def initiative() -> Analysis:
+    """A meeting with every measure of initiative, activities and roles."""
+    return samples.bound(samples.meeting(8))
+
+
+def hostile_network() -> Analysis:
+    """Names that would like to be more than names, in the network."""
+    return samples.bound(samples.hostile())
+
+
 SAMPLES = (
     samples.meeting,
+    initiative,
+    hostile_network,
     samples.silence,
     samples.without_words,
     samples.without_acts,
@@ -190,12 +207,13 @@ def test_a_withheld_figure_has_no_number(analysis: Analysis) -> None:
         else m
         for m in analysis.measures
     )
-    root = parsed(replace(analysis, measures=hidden))
+    talk = replace(analysis, measures=hidden)
+    root = parsed(talk)
     assert str(SECRET) not in root.text
-    reasons = " ".join(e.text for e in root.all("td", "whole"))
-    for m in hidden:
-        if m.grade is Grade.WITHHELD:
-            assert clean(m.reason or "") in reasons
+    (section,) = (e for e in root.all("section") if e.attributes["id"] == "doubts")
+    for doubt in summed(doubts(hidden, people(talk), Grade.WITHHELD)):
+        assert doubt.reason in section.text
+        assert all(item.text in section.text for item in doubt.doubted)
 
 
 @pytest.mark.parametrize("sample", SAMPLES, ids=lambda sample: sample.__name__)
@@ -254,17 +272,129 @@ def test_people_stand_in_order_of_appearance_in_every_table() -> None:
     order = [person.name for person in people(talk)]
     measures = {m.name: m for m in talk.measures if m.subject.speaker}
     assert measures.keys() >= {"talk_share", "interruptions_made", "questions"}
-    for table in parsed(talk).all("table"):
+    tables = [table for table in parsed(talk).all("table") if table.attributes.get("class") != "doubted"]
+    assert len(tables) > 10
+    for table in tables:
         names = [row.all("bdi")[0].text for row in table.all("tr") if row.all("bdi")]
         assert names == sorted(names, key=order.index)
+
+
+def rows(talk: Analysis) -> list[list[str]]:
+    """Whose figures each table of people has, in its order."""
+    return [
+        [row.all("th")[0].text for row in table.all("tr")[1:]]
+        for table in parsed(talk).all("table")
+        if table.attributes.get("class") in {None, "pairs"}
+    ]
+
+
+def test_nobody_is_ranked_whatever_the_figures() -> None:
+    talk = initiative()
+    turned = tuple(
+        replace(m, value=1.0 - m.value, low=None, high=None) if m.value is not None else m
+        for m in talk.measures
+    )
+    assert len(rows(talk)) > 15
+    assert rows(replace(talk, measures=turned)) == rows(talk)
+    assert rows(replace(talk, measures=talk.measures[::-1])) == rows(talk)
+
+
+def test_families_stand_in_their_order_with_a_link_to_each() -> None:
+    root = parsed(initiative())
+    keys = [family.key for family in FAMILIES]
+    sections = [str(e.attributes["id"]) for e in root.all("section")]
+    assert [key for key in sections if key in keys] == keys
+    assert sections.index("decisions") < sections.index(keys[0])
+    links = [e.attributes["href"] for e in root.all("nav")[0].all("a")]
+    assert links == [f"#{key}" for key in sections]
+
+
+def test_a_reason_for_everybody_is_one_row() -> None:
+    talk = samples.without_words()
+    (section,) = (e for e in parsed(talk).all("section") if e.attributes["id"] == "doubts")
+    for table in section.all("table"):
+        reasons = [row.all("th")[0].text for row in table.all("tr") if row.all("td")]
+        assert len(reasons) == len(set(reasons)) <= 5
+    assert len([m for m in talk.measures if m.grade is Grade.WITHHELD]) > 20
+    counts = [int(row.all("td")[0].text) for row in section.all("tr") if row.all("td")]
+    doubted = [m for m in talk.measures if m.grade is not Grade.FIRM and m.reason]
+    assert sum(counts) == len(doubted)
+
+
+def test_the_uptake_network_can_be_read_without_seeing_it() -> None:
+    talk = initiative()
+    root = parsed(talk)
+    (drawn,) = root.all("svg", "network")
+    assert drawn.attributes["role"] == "img"
+    label = drawn.attributes["aria-label"] or ""
+    assert "Jonas takes up Mara's claims, 8 of 8" in label
+    tables = {table.all("h3")[0].text: table for table in root.all("table") if table.all("h3")}
+    pairs = [m for m in talk.measures if m.name == "grant_rate"]
+    table = tables[term("grant_rate").title]
+    assert len(table.all("td", "value")) == len(pairs) == 6
+    assert "Jonas takes up Mara" in [row.all("th")[0].text for row in table.all("tr")]
+    assert "8 of 8" in table.text
+    assert term("objections").title in tables
+
+
+def test_an_initiative_stands_with_those_who_took_it_up() -> None:
+    root = parsed(initiative())
+    own = {e.all("bdi")[0].text: e for e in root.all("details", "own")}
+    assert list(own) == ["Mara", "Jonas", "S3"]
+    shown = " ".join(item.text for item in own["Jonas"].all("li"))
+    assert "00:28 proposed 3 (adopted) What if we stay open late on Thursdays?" in shown
+    assert "Mara agreed 00:32, S3 agreed 00:36, Mara confirmed 00:40" in shown
+    assert "nobody was found who took it up: S3 objected 00:20, Mara confirmed 00:24" in shown
+    assert "95 % interval" in own["Mara"].all("summary")[0].text
+    assert "directive 00:00" in own["Mara"].text
+
+
+def test_the_initiatives_that_a_share_counts_are_listed_when_they_are_known() -> None:
+    begun = [
+        Begun("S2", (7,), (Answered("S1", 8, "agreement"), Answered("S3", 9, "something <new>"))),
+        Begun("S2", (4,), (), (Answered("S3", 5, "objection"),)),
+    ]
+    root = Tree(page(initiative(), begun)).root
+    assert_harmless(root)
+    own = {e.all("bdi")[0].text: e for e in root.all("details", "own")}
+    shown = own["Jonas"].text
+    assert "1 taken up, 1 not" in shown
+    assert "00:28 decision 3 What if we stay open late on Thursdays?" in shown
+    assert "Mara agreed 00:32, S3 something <new> 00:36" in shown
+    assert "Not taken up: 00:16 (S3 objected)." in shown
+
+
+def test_the_initiatives_that_were_measured_are_what_the_page_lists() -> None:
+    talk = samples.meeting(8)
+    begun = interaction.initiatives(talk.utterances, talk.acts, language=talk.meeting.language)
+    own = {e.all("bdi")[0].text: e for e in Tree(page(talk, begun)).root.all("details", "own")}
+    names = {person.label: person.name for person in people(talk)}
+    shares = [m for m in talk.measures if m.name == "initiative_share"]
+    assert len(shares) == len(own) == 3
+    assert sum(m.part or 0 for m in shares) > 0
+    for m in shares:
+        shown = own[names[str(m.subject.speaker)]]
+        assert f"{m.part:.0f} taken up" in shown.all("summary")[0].text
+        assert len(shown.all("li")) == m.part
+
+
+def test_many_people_get_folded_tables_and_a_grid() -> None:
+    root = parsed(samples.bound(samples.crowd(rounds=40)))
+    assert len(root.all("svg", "network")) == 1
+    assert not root.all("path", "way")
+    folded = [e for e in root.all("details") if "open" not in e.attributes]
+    inside = sum(len(e.all("td", "value")) for e in folded)
+    assert inside > 0.95 * len(root.all("td", "value"))
+    assert max(len(e.all("td", "chart")) for e in root.all("table")) > 300
+    assert not [e for e in root.all("table") if len(e.all("tr")) > 100 and e.all("rect")]
 
 
 def test_every_measure_is_explained() -> None:
     talk = samples.meeting(8)
     text = parsed(talk).text
-    for name in {m.name for m in talk.measures}:
-        assert MEASURES[name].title in text
-        assert MEASURES[name].meaning in text
+    for m in talk.measures:
+        assert MEASURES[m.name].title in text
+        assert MEASURES[m.name].meaning in text or m.grade is Grade.WITHHELD
 
 
 def test_a_measure_that_nobody_knows_is_shown() -> None:

@@ -20,6 +20,7 @@ COMMANDS = {
     "meetings": ("meetsense.cli.meetings", "List the meetings in the database."),
     "show": ("meetsense.cli.meetings", "Show a meeting's report."),
     "search": ("meetsense.cli.meetings", "Find what was said."),
+    "patterns": ("meetsense.cli.patterns", "What moves over the meetings, and which act follows which."),
     "export": ("meetsense.cli.meetings", "Write a meeting as an analysis document."),
     "people": ("meetsense.cli.people", "Who is known, whose voice is enrolled; enrol, correct, delete."),
     "consent": ("meetsense.cli.people", "What people agreed to: grant, withdraw, show."),

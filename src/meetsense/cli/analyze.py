@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import click
 
 from meetsense.cli import OneLine
-from meetsense.cli.common import database_options, print_summary, settings_of, write_text
+from meetsense.cli.common import database_options, print_summary, report_page, settings_of, write_text
 from meetsense.errors import MeetsenseError
 from meetsense.values import SpeakerRange
 
@@ -94,16 +94,15 @@ def publish(
 ) -> None:
     """Print the summary and write what was asked for; ``--json -`` prints the document instead."""
     from meetsense.interchange.document import dumps
-    from meetsense.report.html import page
 
     if json == Path("-"):
         click.echo(dumps(analysis))
     else:
-        print_summary(analysis, stored=stored)
+        print_summary(analysis, stored=stored, brief=True)
         if file := target(json, analysis, ".json", several=several):
             write_text(file, dumps(analysis) + "\n")
     if file := target(html, analysis, ".html", several=several):
-        write_text(file, page(analysis))
+        write_text(file, report_page(analysis))
         click.echo(f"report: {file}", err=True)
 
 

@@ -72,11 +72,21 @@ def write_text(path: Path, text: str) -> None:
         raise MeetsenseError(f"{path}: cannot be written ({error.strerror})") from None
 
 
-def print_summary(analysis: Analysis, *, stored: bool = True) -> None:
+def report_page(analysis: Analysis) -> str:
+    """The report for a browser, with the acts that the initiative shares are made of."""
+    from meetsense.interaction import initiatives
+    from meetsense.report.html import page
+
+    begun = initiatives(analysis.utterances, analysis.acts, language=analysis.meeting.language)
+    return page(analysis, begun)
+
+
+def print_summary(analysis: Analysis, *, stored: bool = True, brief: bool = False) -> None:
     """The report for the terminal, on stdout."""
     from meetsense.report.terminal import summary
 
     stdout_is_terminal = sys.stdout.isatty()
-    width = min(100, os.get_terminal_size(sys.stdout.fileno()).columns) if stdout_is_terminal else 80
+    width = min(120, os.get_terminal_size(sys.stdout.fileno()).columns) if stdout_is_terminal else 80
     colour = stdout_is_terminal and "NO_COLOR" not in os.environ
-    click.echo(summary(analysis, width=max(60, width), colour=colour, stored=stored), nl=False, color=colour)
+    text = summary(analysis, width=max(40, width), colour=colour, stored=stored, brief=brief)
+    click.echo(text, nl=False, color=colour)

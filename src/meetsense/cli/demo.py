@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 
 from meetsense.cli.analyze import MB, analysed
-from meetsense.cli.common import print_summary, write_text
+from meetsense.cli.common import print_summary, report_page, write_text
 
 MEETING = "demo-meeting"
 WHISPER = "demo-whisper"
@@ -38,7 +38,6 @@ def demo(html: Path, open_report: bool) -> None:
     from meetsense.config import default_memory_mb
     from meetsense.pipeline import Request, open_toolbox
     from meetsense.privacy.roster import read_roster
-    from meetsense.report.html import page
     from meetsense.speech.directory import BUNDLED
     from meetsense.store import Store
 
@@ -52,8 +51,8 @@ def demo(html: Path, open_report: bool) -> None:
         with Store(models / "meetsense.db") as store:
             store.save(analysis, request.roster)
             analysis = store.load(analysis.meeting.id)
-    print_summary(analysis, stored=False)
-    write_text(html, page(analysis))
+    print_summary(analysis, stored=False, brief=True)
+    write_text(html, report_page(analysis))
     click.echo(f"report: {html}", err=True)
     if open_report:
         webbrowser.open(html.resolve().as_uri())

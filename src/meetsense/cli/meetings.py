@@ -9,7 +9,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from meetsense.cli.common import counted, database_options, print_summary, settings_of, write_text
+from meetsense.cli.common import (
+    counted,
+    database_options,
+    print_summary,
+    report_page,
+    settings_of,
+    write_text,
+)
 
 if TYPE_CHECKING:
     from meetsense.store import Store
@@ -83,7 +90,6 @@ def meetings(json: bool, db: Path | None, config: Path | None) -> None:
 def show(meeting: str, html: Path | None, json: bool, db: Path | None, config: Path | None) -> None:
     """Show the report of a meeting; a beginning of its ID is enough."""
     from meetsense.interchange.document import dumps
-    from meetsense.report.html import page
 
     analysis = _load(meeting, db, config)
     if json:
@@ -91,7 +97,7 @@ def show(meeting: str, html: Path | None, json: bool, db: Path | None, config: P
     else:
         print_summary(analysis)
     if html:
-        write_text(html, page(analysis))
+        write_text(html, report_page(analysis))
         click.echo(f"report: {html}", err=True)
 
 

@@ -6,6 +6,7 @@ score of a person.
 
 from meetsense.interaction.acts import acts_engine, label_acts
 from meetsense.interaction.decisions import Windows, link_decisions
+from meetsense.interaction.evidence import claims, initiatives
 from meetsense.interaction.measures import measure
 
-__all__ = ["Windows", "acts_engine", "label_acts", "link_decisions", "measure"]
+__all__ = ["Windows", "acts_engine", "claims", "initiatives", "label_acts", "link_decisions", "measure"]

@@ -3,7 +3,7 @@
 A stretch is a **listener's** when all its words lie in backchannel acts and it is <= 1 s or <= 3 words
 long, after somebody else took the floor. It is nobody's turn: offsets between turns are measured as if
 it were not there. It is counted as a **backchannel** when besides the person before keeps the floor:
-still speaks when it ends, or is the next to take a turn.
+still speaks when it ends, or is the next to take a turn, or nobody takes one any more.
 
 Without acts the words can't be judged. Then only what is <= 1 s and leaves the floor to the person
 before is set aside, and figures that rest on it are tentative.
@@ -81,22 +81,20 @@ def _words(
     """Words in each stretch, and those of them outside backchannel acts: two of shape (stretches,)."""
     position = {label: i for i, label in enumerate(labels)}
     listening = {act.utterance for act in acts if act.label is ActLabel.BACKCHANNEL}
-    rows: list[tuple[int, float, int, bool]] = []
-    for said in utterances:
-        speaker = position.get(said.speaker)
-        if speaker is None or not said.text.strip():
-            continue
-        other = said.id not in listening
-        if said.words:
-            rows.extend((speaker, word.span.middle, 1, other) for word in said.words)
-        else:
-            rows.append((speaker, said.span.middle, len(said.text.split()), other))
-    if not rows or not len(stretches):
+    told = [said for said in utterances if said.speaker in position and said.text.strip()]
+    if not told or not len(stretches):
         return np.zeros(len(stretches), np.int64), np.zeros(len(stretches), np.int64)
-    table = np.array(rows, dtype=np.float64)
-    which, near = _nearest(stretches, table[:, 0], table[:, 1] * 1000)
-    count = np.bincount(which, table[:, 2] * near, len(stretches))
-    other_count = np.bincount(which, table[:, 2] * table[:, 3] * near, len(stretches))
+    # Each word is a place; an utterance without word times is one place with all its words.
+    spans = (word.span for said in told for word in said.words or (said,))
+    at = np.fromiter((span.start + span.end for span in spans), dtype=np.float64) / 2
+    places = np.array([len(said.words) or 1 for said in told])
+    number = np.array([1 if said.words else len(said.text.split()) for said in told])
+    speaker = np.array([position[said.speaker] for said in told], dtype=np.float64)
+    other = np.array([said.id not in listening for said in told])
+    which, near = _nearest(stretches, np.repeat(speaker, places), at * 1000)
+    weight = np.repeat(number, places) * near
+    count = np.bincount(which, weight, len(stretches))
+    other_count = np.bincount(which, weight * np.repeat(other, places), len(stretches))
     return count.astype(np.int64), other_count.astype(np.int64)
 
 

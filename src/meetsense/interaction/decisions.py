@@ -1,6 +1,8 @@
 """From acts to decisions: a proposal opens a chain, and what people do with it is its ledger.
 
-- **raised**: the question, problem or agenda move on the same topic before the proposal.
+- **raised**: the question, problem or agenda move on the same topic before the proposal, or what only said
+  that something is to be decided.
+- **proposed**: a proposal, also one that is asked ("how about …?").
 - **amended**: a later proposal on the same topic that changes the one on the table.
 - **objected**, **agreed**: somebody else's disagreement or agreement; **confirmed**: anybody's, once
   somebody else has had the chance to speak; **committed**: who took on to do it.
@@ -41,6 +43,8 @@ from meetsense.values import (
     Utterance,
 )
 
+SILENT = frozenset({ActLabel.BACKCHANNEL, ActLabel.FLOOR, ActLabel.OTHER})
+"""Acts that move no decision."""
 REPLY_MS = 5000
 """A reply this soon after a proposal is to it, whatever was said in between."""
 ON_THE_TABLE = 8
@@ -56,6 +60,8 @@ SAME_IDEA = 0.5
 """The same, weighted by rarity, for an idea that comes back."""
 RESTATED = 0.5
 """Part of a proposal's topic words that a confirmation repeats which says what is decided."""
+UNSURE = 0.5
+"""A proposal less sure than this that shares words with one on the table is talk about that."""
 CORROBORATED = 0.5
 """How much people who take a stand on it corroborate that something was proposed."""
 CONTESTED = 0.5
@@ -120,20 +126,22 @@ class _Said:
     weight: dict[str, float]
     """Rarity of every stem in this meeting."""
     rarity: float
-    """Of all its stems together."""
+    """Of all its stems together, for a proposal."""
     topic: str
     """For a proposal."""
     points: bool
     """Points back at what was said before."""
+    raises: bool
+    """A proposal to decide something, which doesn't say what."""
     problem: bool
     amends: bool
-    """Speaks of a change to what is on the table."""
+    """A proposal that speaks of a change to what is on the table."""
     drops: bool
     praises: bool
 
 
 def _listen(utterances: Sequence[Utterance], acts: Sequence[Act], lexicon: Topics) -> list[_Said]:
-    """Utterances with words and an act, in time order."""
+    """Utterances with words and an act that may move a decision, in time order."""
     labels: dict[int, Act] = {}
     for act in acts:
         labels.setdefault(act.utterance, act)
@@ -148,7 +156,11 @@ def _listen(utterances: Sequence[Utterance], acts: Sequence[Act], lexicon: Topic
     told = []
     for i in order:
         said, act = heard[i], labels[heard[i].id]
-        proposes = act.label is ActLabel.PROPOSAL
+        if act.label in SILENT:
+            continue
+        asks = act.label is ActLabel.QUESTION and lexicon.asks_for(lines[i])
+        label = ActLabel.PROPOSAL if asks else act.label
+        proposes = label is ActLabel.PROPOSAL
         # A proposal about what everybody talks about is still about that.
         rare = frozenset(stem for stem in stems[i] if uses[stem] <= most)
         topic = (rare or stems[i]) if proposes else rare
@@ -159,15 +171,16 @@ def _listen(utterances: Sequence[Utterance], acts: Sequence[Act], lexicon: Topic
                 start=round(said.span.start * 1000),
                 end=round(said.span.end * 1000),
                 span=said.span,
-                label=act.label,
+                label=label,
                 confidence=act.confidence,
                 stems=topic,
                 weight=weight,
-                rarity=sum(weight[stem] for stem in sorted(topic)),
+                rarity=sum(weight[stem] for stem in sorted(topic)) if proposes else 0.0,
                 topic=lexicon.quote(said.text) if proposes else "",
                 points=bool(words[i] & lexicon.pointing),
-                problem=lexicon.states_problem(lines[i]),
-                amends=lexicon.amends(lines[i]),
+                raises=proposes and lexicon.raises(lines[i]),
+                problem=not proposes and lexicon.states_problem(lines[i]),
+                amends=proposes and lexicon.amends(lines[i]),
                 drops=bool(words[i] & lexicon.dropping),
                 praises=bool(words[i] & lexicon.praising),
             )
@@ -373,13 +386,11 @@ class _Talk:
 
     def hear(self, said: _Said) -> None:
         """Take in the next utterance."""
-        if said.label in (ActLabel.BACKCHANNEL, ActLabel.FLOOR, ActLabel.OTHER):
-            return
         if self._last is None or said.speaker != self._last.speaker:
             self._turn += 1
         self._clear(said)
         answer = {
-            ActLabel.PROPOSAL: self._propose,
+            ActLabel.PROPOSAL: self._discuss if said.raises else self._propose,
             ActLabel.AGREEMENT: self._agree,
             ActLabel.DISAGREEMENT: self._object,
             ActLabel.CONFIRMATION: self._confirm,
@@ -397,10 +408,7 @@ class _Talk:
             self._close(chain)
             chain = None
         if chain is None:
-            if said.stems:
-                self._open(said)
-            elif focus := self._in_focus(said):
-                self._take(focus, said, focus.agree)
+            self._propose_anew(said)
             return
         if said.speaker == chain.author and not chain.answered:
             chain.stems |= said.stems
@@ -409,6 +417,16 @@ class _Talk:
             self._take(chain, said, chain.agree)
         else:
             self._take(chain, said, chain.amend)
+
+    def _propose_anew(self, said: _Said) -> None:
+        """A proposal that changes none on the table: another one, or no proposal after all."""
+        named, focus = self._named(said), self._in_focus(said)
+        if named and said.confidence < UNSURE:
+            self._take(named, said)
+        elif said.stems:
+            self._open(said)
+        elif focus:
+            self._take(focus, said, focus.agree)
 
     def _changed_by(self, said: _Said) -> _Chain | None:
         """The chain on the table that a proposal is a version of."""
@@ -513,7 +531,8 @@ class _Talk:
             self._take(chain, said)
         else:
             self._focus = None
-        if said.label in (ActLabel.QUESTION, ActLabel.DIRECTIVE) or (said.problem and chain is None):
+        opens = said.label in (ActLabel.QUESTION, ActLabel.DIRECTIVE) or said.raises
+        if opens or (said.problem and chain is None):
             self._issues.append(_Issue(said, self._turn, answers=chain is not None))
 
     def _take(self, chain: _Chain, said: _Said, change: Callable[[_Said], None] | None = None) -> None:

@@ -8,10 +8,12 @@ Definitions, times in whole milliseconds so that a threshold is exact:
   *within-speaker overlap*: it takes no turn.
 - **floor transfer offset** (FTO): start of the next person's turn minus end of the turn before;
   above 0 a *gap*, below 0 a *between-speaker overlap*. Silence inside one person's turn is a *pause*.
+- **overlap between** and **within** speakers: time in which at least two people speak, from the start of the
+  next person's turn to the end of the turn before where these overlap; and all the other.
 - **lapse**: everybody silent for >= 1 s, between the first and the last speech.
 - **interruption**: onset >= 200 ms before the holder's end. *Successful* when the holder ends first
   and the interrupter goes on for >= 1 s; *failed* when the interrupter stops first; what is
-  neither (a short completion) is overlap only.
+  neither (a short completion) is overlap only. *Silent* ones have no overlap: see :mod:`clauses`.
 
 Everything is sorted and vectorised: O(n log n) in the number of turns, whatever their speakers.
 
@@ -115,13 +117,12 @@ def segments(turns: Sequence[Turn], labels: Sequence[str]) -> Stretches:
     Raises KeyError for a speaker that has no label.
     """
     position = {label: i for i, label in enumerate(labels)}
-    rows = [
-        (position[turn.speaker], round(turn.span.start * 1000), round(turn.span.end * 1000)) for turn in turns
-    ]
-    table = np.array(rows, dtype=np.int64).reshape(-1, 3)
-    table = table[table[:, 2] > table[:, 1]]
-    table = table[np.lexsort((-table[:, 2], table[:, 1]))]
-    return Stretches(table[:, 0], table[:, 1], table[:, 2])
+    speaker = np.array([position[turn.speaker] for turn in turns], dtype=np.int64)
+    seconds = np.array([(turn.span.start, turn.span.end) for turn in turns], dtype=np.float64).reshape(-1, 2)
+    start, end = np.rint(seconds.T * 1000).astype(np.int64)
+    order = np.lexsort((-end, start))
+    order = order[end[order] > start[order]]
+    return Stretches(speaker[order], start[order], end[order])
 
 
 def merge(pieces: Stretches, silence_ms: int = STRETCH_SILENCE_MS) -> Stretches:
@@ -202,7 +203,7 @@ def _lapses(stretches: Stretches) -> Ints:
 
 
 def overlapped(speech: Stretches, people: int) -> Ints:
-    """Where at least so many people speak at once: shape (m, 2), start and end, ms.
+    """Where at least so many people speak at once, as long as they do: shape (m, 2), start and end, ms.
 
     ``speech`` is the plain union of each person's speech (:func:`merge` with 1).
     """
@@ -211,4 +212,34 @@ def overlapped(speech: Stretches, people: int) -> Ints:
     order = np.lexsort((steps, times))
     times, level = times[order], np.cumsum(steps[order])
     pieces = np.flatnonzero((level[:-1] >= people) & (times[1:] > times[:-1]))
-    return np.stack((times[pieces], times[pieces + 1]), axis=1)
+    start, end = times[pieces], times[pieces + 1]
+    first = np.ones(len(pieces), dtype=np.bool_)
+    first[1:] = start[1:] > end[:-1]
+    return np.stack((start[first], end[np.append(first[1:], True)[: len(first)]]), axis=1)
+
+
+def overlap_between(speech: Stretches, turns: Stretches) -> Ints:
+    """Where at least two people speak because the floor passes: shape (m, 2), start and end, ms.
+
+    ``speech`` is the plain union of each person's speech. All other overlap is within somebody's turn.
+    """
+    together = overlapped(speech, 2)
+    late = turns.end[:-1] > turns.start[1:]
+    nobody = np.zeros(int(late.sum()), dtype=np.int64)
+    passing = merge(Stretches(nobody, turns.start[1:][late], turns.end[:-1][late]), 1)
+    return overlapped(
+        Stretches(
+            np.repeat([0, 1], [len(together), len(passing)]),
+            np.concatenate((together[:, 0], passing.start)),
+            np.concatenate((together[:, 1], passing.end)),
+        ),
+        2,
+    )
+
+
+def inside(floor: Floor) -> Bools:
+    """Which stretches begin in somebody's speech and take no turn, listeners' too: shape (stretches,)."""
+    takes = takes_floor(floor.stretches, floor.aside)
+    reach = np.maximum.accumulate(floor.stretches.end)
+    before = np.concatenate(([0], reach[:-1])) if len(reach) else reach
+    return ~takes & (before > floor.stretches.start)

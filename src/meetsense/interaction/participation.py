@@ -1,7 +1,8 @@
 """How talk spreads over the people, the invited who stayed silent included.
 
 Overlap counts for everybody who speaks. Sources: Pielou 1966 (evenness); Gini 1912, scaled by
-N/(N-1) so that one person who does all the talking reaches 1.
+N/(N-1) so that one person who does all the talking reaches 1; Simpson 1949 and Hirschman 1964 (concentration,
+effective speakers); Stephan & Mishler 1952 (gradient).
 """
 
 from __future__ import annotations
@@ -12,6 +13,8 @@ from numpy.typing import NDArray
 from meetsense.interaction.floor import Ints, Stretches
 
 Floats = NDArray[np.float64]
+GRID = 2001
+"""Points of the gradient's table."""
 
 
 def talk_ms(speech: Stretches, people: int) -> Ints:
@@ -61,3 +64,40 @@ def gini(talk: Floats) -> Floats:
     n = talk.shape[-1]
     weights = 2 * np.arange(1, n + 1) - n - 1
     return np.asarray((np.sort(shares(talk), axis=-1) * weights).sum(axis=-1) / (n - 1))
+
+
+def effective(talk: Floats) -> Floats:
+    """Effective speakers 1 / Σ p² of talk along the last axis: so many who talk alike are as concentrated.
+
+    >>> float(effective(np.array([2.0, 2.0]))), float(effective(np.array([4.0, 0.0])))
+    (2.0, 1.0)
+    """
+    squares = (shares(talk) ** 2).sum(axis=-1)
+    return np.asarray(np.divide(1.0, squares, out=np.zeros_like(squares), where=squares > 0))
+
+
+def concentration(talk: Floats) -> Floats:
+    """Herfindahl-Hirschman index (Σ p² − 1/N) / (1 − 1/N) of talk along the last axis, N >= 2: 0 is equal.
+
+    >>> float(concentration(np.array([2.0, 2.0]))), float(concentration(np.array([4.0, 0.0])))
+    (0.0, 1.0)
+    """
+    n = talk.shape[-1]
+    return np.asarray(np.maximum(0.0, (shares(talk) ** 2).sum(axis=-1) * n - 1) / (n - 1))
+
+
+def gradient(talk: Floats) -> Floats:
+    """The a of p_r ∝ a^(r − 1) that fits the shares p_1 >= p_2 … best, along the last axis, N >= 2.
+
+    Fitted by maximum likelihood: the a that gives the mean rank that the talk has. 1 is all equal; at ½ each
+    talks half as much as the one before.
+
+    >>> gradient(np.array([[1.0, 4.0, 2.0], [3.0, 3.0, 3.0], [0.0, 5.0, 0.0]])).round(3).tolist()
+    [0.5, 1.0, 0.0]
+    """
+    ranks = np.arange(talk.shape[-1])
+    grid = np.linspace(0.0, 1.0, GRID)
+    powers = grid[:, None] ** ranks
+    expected = powers @ ranks / powers.sum(axis=-1)
+    found = -np.sort(-shares(talk), axis=-1) @ ranks
+    return np.asarray(np.interp(found, expected, grid))

@@ -1,13 +1,13 @@
 """What an utterance is about: its content words, cut down to comparable stems, and a phrase to quote.
 
-The words of a language are data (``languages/<code>.toml``, table ``decisions``). The stemmer is light
-on purpose: it need not be right, only alike for the forms of one word.
+The words of a language are data (``languages/<code>.toml``, tables ``decisions`` and ``leadership``). The
+stemmer is light on purpose: it need not be right, only alike for the forms of one word.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache, lru_cache
 
@@ -21,6 +21,7 @@ TOPIC_WORDS = 8
 _WORD = re.compile(r"[^\W_]+(?:['-][^\W_]+)*")
 _PIECE = re.compile(r"[^.,;:?!…()\[\]\"“”„«»\n]+")
 _SENTENCE = re.compile(r"[^.?!…]+")
+_GROUP = re.compile(r"\((?!\?)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,21 +34,41 @@ class Topics:
     pointing: frozenset[str]
     lead: frozenset[str]
     problems: re.Pattern[str]
+    asking: re.Pattern[str]
+    raising: re.Pattern[str]
     amending: re.Pattern[str]
     dropping: frozenset[str]
     praising: frozenset[str]
     fillers: frozenset[str]
+    silent: frozenset[str]
+    """Stopwords and fillers."""
     spellings: Mapping[str, str]
     endings: tuple[tuple[str, str], ...]
 
     def line(self, text: str) -> str:
         """The words of a text in lower case, spelled one way, without those broken off."""
-        found = (self.spellings.get(token, token) for token in tokens(plain_text(text)))
-        return " ".join(word for word in found if not word.endswith("-"))
+        return " ".join(self.words(text))
+
+    def words(self, text: str) -> list[str]:
+        """The same, word by word; a spelling may be several words.
+
+        >>> topics().words("We're gonna o-open it.")[-2:]
+        ['o-open', 'it']
+        """
+        found = [self.spellings.get(token, token) for token in tokens(plain_text(text))]
+        return [word for spelled in found if spelled[-1] != "-" for word in spelled.split()]
 
     def amends(self, line: str) -> bool:
         """Whether a line of words speaks of a change to what is on the table."""
         return bool(self.amending.search(line))
+
+    def asks_for(self, line: str) -> bool:
+        """Whether a question, as a line of words, proposes something."""
+        return bool(self.asking.search(line))
+
+    def raises(self, line: str) -> bool:
+        """Whether a line of words says that something is to be decided, and not what."""
+        return bool(self.raising.search(line))
 
     def states_problem(self, line: str) -> bool:
         """Whether a line of words states a problem."""
@@ -60,11 +81,8 @@ class Topics:
         >>> sorted(words.stems(frozenset({"we", "moved", "moving", "move", "families", "family", "s"})))
         ['family', 'mov']
         """
-        return frozenset(
-            self.stem(word)
-            for word in words - self.stopwords - self.fillers
-            if len(word) > 1 or word.isdigit()
-        )
+        found = words - self.silent
+        return frozenset([_stem(w, self.endings) for w in found if len(w) > 1 or w.isdigit()])
 
     def stem(self, word: str) -> str:
         """A word without its endings, a doubled last letter written once."""
@@ -101,7 +119,7 @@ class Topics:
 def topics(code: str = DEFAULT) -> Topics | None:
     """The topic words of a language; None when it has none."""
     data = language_data(code)
-    if data is None or "decisions" not in data:
+    if data is None or not {"decisions", "leadership"} <= data.keys():
         return None
     table = data["decisions"]
     return Topics(
@@ -110,19 +128,28 @@ def topics(code: str = DEFAULT) -> Topics | None:
         breaks=frozenset(table["breaks"]),
         pointing=frozenset(table["pointing"]),
         lead=frozenset(table["lead"]),
-        problems=_anywhere(table["problems"]),
-        amending=_anywhere(table["amending"]),
+        problems=anywhere(table["problems"]),
+        asking=anywhere(data["leadership"]["asking"]),
+        raising=anywhere(data["leadership"]["raising"]),
+        amending=anywhere(table["amending"]),
         dropping=frozenset(table["dropping"]),
         praising=frozenset(table["praising"]),
         fillers=frozenset(data["fillers"]),
+        silent=frozenset([*table["stopwords"], *data["fillers"]]),
         spellings=data["spellings"],
         endings=tuple(sorted(table["endings"].items(), key=lambda pair: -len(pair[0]))),
     )
 
 
-def _anywhere(phrases: list[str]) -> re.Pattern[str]:
-    """A pattern of one of the phrases, whole words."""
-    return re.compile(rf"(?:^|(?<= ))(?:{'|'.join(phrases)})(?= |$)")
+def anywhere(phrases: Iterable[str]) -> re.Pattern[str]:
+    """A pattern of one of the phrases, whole words, in a line of words.
+
+    >>> bool(anywhere(["mov(e|ing) on"]).search("let's move on")), bool(anywhere(["on"]).search("one"))
+    (True, False)
+    """
+    # Groups that catch nothing are quicker.
+    quick = (_GROUP.sub("(?:", phrase) for phrase in phrases)
+    return re.compile(rf"(?<!\S)(?:{'|'.join(quick)})(?!\S)")
 
 
 @lru_cache(maxsize=1 << 16)

@@ -7,7 +7,7 @@
   Poisson interval (Breslow & Day 1987). Medians: order statistics (Conover 1999). Maxima: the
   bootstrap's own distribution of a maximum, in closed form.
 
-Every interval contains its value. Sampling noise only: errors of the engines are not in it.
+Every interval contains its value. Sampling noise only: errors of the engines are added by :mod:`doubt`.
 """
 
 from __future__ import annotations
@@ -27,6 +27,8 @@ BINS_A_BLOCK = 6
 REPLICATES = 1000
 SEED = 2021
 """The same meeting always gets the same interval."""
+AT_ONCE = 50
+"""Replicates made together: a long meeting's would not fit into the cache, nor into little memory."""
 MAX_BINS = 6000
 """Beyond 8 h the bins widen instead of growing in number."""
 Z95 = 1.959963984540054
@@ -138,9 +140,18 @@ def replicates(bins: Floats, count: int = REPLICATES, seed: int = SEED) -> Float
     blocks = around[run : run + n] - around[:n]
     draws = math.ceil(n / run)
     rng = np.random.default_rng(seed)
-    starts = rng.integers(0, n, (count, draws)) + n * np.arange(count)[:, None]
-    drawn = np.bincount(starts.ravel(), minlength=count * n).reshape(count, n).astype(np.float64)
-    return np.asarray(drawn @ blocks * (n / (draws * run)), dtype=np.float64)
+    starts = rng.integers(0, n, (count, draws))
+    sums = np.concatenate(
+        [_times_drawn(starts[i : i + AT_ONCE], n) @ blocks for i in range(0, count, AT_ONCE)]
+    )
+    return np.asarray(sums * (n / (draws * run)), dtype=np.float64)
+
+
+def _times_drawn(starts: NDArray[np.int64], n: int) -> Floats:
+    """How often each of n blocks is in each row of drawn ones: shape (rows, n)."""
+    rows = len(starts)
+    places = starts + n * np.arange(rows)[:, None]
+    return np.bincount(places.ravel(), minlength=rows * n).reshape(rows, n).astype(np.float64)
 
 
 def percentiles(values: Floats) -> Floats:

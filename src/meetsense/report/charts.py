@@ -1,16 +1,20 @@
-"""Figures side by side: tables of one measure with a bar and a whisker a row."""
+"""Figures side by side, family by family: tables of one measure with a bar and a whisker a row."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
+from meetsense.report.doubts import Doubt, doubts
 from meetsense.report.figures import Figure, figure, quantity
 from meetsense.report.people import Person
-from meetsense.report.wording import MEASURES, Term, term
-from meetsense.values import Measure, SubjectKind
+from meetsense.report.wording import BETWEEN, FAMILIES, OTHER, THEN, Family, Term, family, place, term
+from meetsense.values import Grade, Measure, SubjectKind
+
+MOST_BARS = 60
+"""A longer table has no bars: it is there to look something up."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,60 +40,89 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """One measure for everybody."""
+    """One measure for everybody who has a figure."""
 
     name: str
     term: Term
+    between: str
+    """What stands between the two people of a pair."""
     rows: tuple[Row, ...]
+    """In the people's order, never the figures'; withheld ones have no row."""
     scale: str
     """From what to what the bars run; empty without bars."""
-    withheld: str | None
-    """The one reason, when everybody's figure is withheld for it."""
+    doubts: tuple[Doubt, ...]
+    """Why rows are tentative: a line a reason, not one a row."""
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """The figures of one family. What is withheld is only among the doubts."""
+
+    family: Family
+    meeting: tuple[Figure, ...]
+    persons: tuple[Table, ...]
+    pairs: tuple[Table, ...]
+    measures: tuple[Measure, ...]
+    """All of them, the withheld ones too."""
+
+
+def sections(measures: Iterable[Measure], everybody: Sequence[Person]) -> tuple[Section, ...]:
+    """The families that the meeting has measures of, in the order of the wording's table."""
+    by_family: dict[str, list[Measure]] = {}
+    for measure in measures:
+        by_family.setdefault(family(measure.name).key, []).append(measure)
+    return tuple(
+        Section(
+            item,
+            meeting_figures(found),
+            tables(found, everybody, SubjectKind.SPEAKER),
+            tables(found, everybody, SubjectKind.PAIR),
+            tuple(found),
+        )
+        for item in (*FAMILIES, OTHER)
+        if (found := by_family.get(item.key))
+    )
 
 
 def meeting_figures(measures: Iterable[Measure]) -> tuple[Figure, ...]:
-    """Figures of the meeting as a whole, in the order of the wording's table."""
-    found = [measure for measure in measures if measure.subject.kind is SubjectKind.MEETING]
-    return tuple(figure(measure) for measure in sorted(found, key=_position))
+    """Figures of the meeting as a whole that are not withheld, in the order of the wording's table."""
+    found = [m for m in measures if m.subject.kind is SubjectKind.MEETING and m.value is not None]
+    return tuple(figure(measure) for measure in sorted(found, key=lambda measure: place(measure.name)))
 
 
-def tables(
-    measures: Iterable[Measure], everybody: Sequence[Person], kind: SubjectKind, wanted: Callable[[str], bool]
-) -> tuple[Table, ...]:
+def tables(measures: Iterable[Measure], everybody: Sequence[Person], kind: SubjectKind) -> tuple[Table, ...]:
     """Tables of one kind of subject. Rows are in the people's order, never the figures'."""
-    place = {person.label: i for i, person in enumerate(everybody)}
+    order = {person.label: i for i, person in enumerate(everybody)}
 
-    def rank(measure: Measure) -> tuple[int, str, int, int]:
+    def rank(measure: Measure) -> tuple[int, int, str, int, int]:
         subject = measure.subject
-        return (*_position(measure), place.get(subject.speaker or "", 0), place.get(subject.other or "", 0))
+        return (
+            *place(measure.name),
+            order.get(subject.speaker or "", 0),
+            order.get(subject.other or "", 0),
+        )
 
-    found = [m for m in measures if m.subject.kind is kind and wanted(m.name)]
+    found = [m for m in measures if m.subject.kind is kind and m.value is not None]
     by_name = groupby(sorted(found, key=rank), key=lambda measure: measure.name)
     return tuple(_table(name, list(group), everybody) for name, group in by_name)
 
 
-def _position(measure: Measure) -> tuple[int, str]:
-    known = list(MEASURES)
-    return (known.index(measure.name), "") if measure.name in MEASURES else (len(known), measure.name)
-
-
 def _table(name: str, measures: list[Measure], everybody: Sequence[Person]) -> Table:
     by_label = {person.label: person for person in everybody}
-    low, high = _scale(measures)
-    unit = next((m.unit for m in measures if m.value is not None), "")
-    figures = [figure(measure) for measure in measures]
-    reasons = {item.reason if item.value is None else None for item in figures}
+    low, high = _scale(measures) if len(measures) <= MOST_BARS else (0.0, 0.0)
+    unit = measures[0].unit
     rows = tuple(
         Row(
             tuple(by_label[label] for label in (m.subject.speaker, m.subject.other) if label is not None),
-            item,
+            figure(m),
             _bar(m, low, high),
         )
-        for m, item in zip(measures, figures, strict=True)
+        for m in measures
     )
     first = quantity(low, unit, bound=True) if low else "0"
     scale = f"{first} to {quantity(high, unit, bound=True)}" if high > low else ""
-    return Table(name, term(name), rows, scale, reasons.pop() if len(reasons) == 1 else None)
+    why = doubts(measures, everybody, Grade.TENTATIVE)
+    return Table(name, term(name), BETWEEN.get(name, THEN), rows, scale, why)
 
 
 def _scale(measures: Iterable[Measure]) -> tuple[float, float]:

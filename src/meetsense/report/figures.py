@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 from meetsense.report.escape import clean
 from meetsense.report.wording import term
-from meetsense.values import Grade, Measure
+from meetsense.values import Measure
 
 MINUS = "\u2212"
-SUFFIXES = {"share": "%", "s": "s", "ms": "s", "count": "", "per minute": "/min", "index": ""}
+SUFFIXES = {
+    "share": "%",
+    "s": "s",
+    "ms": "s",
+    "count": "",
+    "per minute": "/min",
+    "index": "",
+    "ratio": "",
+    "z": "",
+}
 """What stands behind the digits, by a measure's unit."""
 NO_REASON = "no reason was given"
 
@@ -31,13 +39,16 @@ class Figure:
     grade: str
     reason: str | None
     """Why it is tentative or withheld."""
+    fraction: str | None = None
+    """``5 of 14``, where it is the part of its events that are of a kind."""
 
     @property
     def sentence(self) -> str:
         """Everything in one line, for those who hear the page."""
         if self.value is None:
             return f"{self.title}: withheld, {self.reason}"
-        parts = [f"{self.title}: {self.value}", f"95 % interval {self.interval or 'not known'}"]
+        told = f"{self.value} ({self.fraction})" if self.fraction else self.value
+        parts = [f"{self.title}: {told}", f"95 % interval {self.interval or 'not known'}"]
         parts += [
             f"n = {self.measure.n} {self.noun}",
             f"{self.grade}{f' ({self.reason})' if self.reason else ''}",
@@ -60,7 +71,21 @@ def figure(measure: Measure) -> Figure:
         words.events,
         str(measure.grade),
         reason,
+        fraction(measure),
     )
+
+
+def fraction(measure: Measure) -> str | None:
+    """``5 of 14``, for a share of the events that it rests on; None for every other figure.
+
+    A share that is not part over whole, such as one drawn towards one half, has none: the two would differ.
+    """
+    part, whole = measure.part, measure.whole
+    if measure.value is None or measure.unit != "share" or part is None or whole != measure.n or not whole:
+        return None
+    if not math.isclose(measure.value, part / whole):
+        return None
+    return f"{int(part)} of {measure.n}" if float(part).is_integer() and 0 <= part <= whole else None
 
 
 def quantity(value: float, unit: str, near: float | None = None, bound: bool = False) -> str:
@@ -110,7 +135,12 @@ def _parts(value: float, unit: str, near: float, bound: bool) -> tuple[str, str]
         return _signed(value, ".1f" if bound else ".0f"), ""
     if unit == "per minute":
         return _signed(value, ".2f" if abs(value) < 10 else ".1f"), _suffix(unit)
-    return _signed(value, ".2f" if unit == "index" else ".6g"), _suffix(unit)
+    return _signed(value, ".2f" if _suffix(unit) == "" else _digits(value)), _suffix(unit)
+
+
+def _digits(value: float) -> str:
+    """A form of at least three digits that no unit is needed for."""
+    return ".3g" if abs(value) < 1000 else ".0f"
 
 
 def _spaced(suffix: str) -> str:
@@ -157,12 +187,3 @@ def length(seconds: float) -> str:
     ('42 s', '8 min 2 s', '1 h 5 min')
     """
     return quantity(seconds, "s", near=60.0)
-
-
-def because(figures: Iterable[Figure], grade: Grade) -> dict[str, list[str]]:
-    """Reasons of one grade, each with the titles that it holds for, in order of appearance."""
-    found: dict[str, dict[str, None]] = {}
-    for item in figures:
-        if item.measure.grade is grade and item.reason:
-            found.setdefault(item.reason, {})[item.title] = None
-    return {reason: list(titles) for reason, titles in found.items()}

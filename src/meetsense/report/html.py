@@ -9,34 +9,45 @@ from __future__ import annotations
 import base64
 import hashlib
 from collections import Counter
+from collections.abc import Sequence
 from functools import cache
 from typing import TYPE_CHECKING
 
 from meetsense.report import charts, wording
+from meetsense.report.doubts import doubts, summed
 from meetsense.report.escape import clean
 from meetsense.report.figures import clock, figure, length
+from meetsense.report.initiative import Begun, initiatives
 from meetsense.report.ledger import decisions, names, why_none
+from meetsense.report.network import NUMBERED, drawing, grid, network
 from meetsense.report.people import Person, people
 from meetsense.report.timeline import BAND_SECONDS, WIDTH, close_view, overview
 from meetsense.report.transcript import transcript
-from meetsense.values import Analysis, DecisionStatus, LedgerRole, SubjectKind
+from meetsense.values import Analysis, DecisionStatus, Grade, LedgerRole
 
 if TYPE_CHECKING:
     from jinja2 import Environment
 
-TALK = ("talk_share", "talk_time", "turn_share")
-"""Measures of the section on how talk was shared out."""
 COLOURS = 6
 """People beyond these colours begin again with the first: names tell them apart, not colours."""
+FOLDED = 6
+"""More figures of persons than these are folded within their family."""
+UNFOLDED = 12
+"""A person's list of more initiatives than these is folded."""
+DOUBTFUL = (Grade.TENTATIVE, Grade.WITHHELD)
 MANY_PEOPLE = 8
 """With more people, tables beyond the shares are folded."""
 
 
-def page(analysis: Analysis) -> str:
-    """The report of a meeting as one HTML document."""
+def page(analysis: Analysis, begun: Sequence[Begun] = ()) -> str:
+    """The report of a meeting as one HTML document.
+
+    ``begun``: the initiatives that the initiative shares count, where the caller knows them.
+    """
     everybody = people(analysis)
     found = decisions(analysis, everybody)
     colours = {person.label: i % COLOURS for i, person in enumerate(everybody)}
+    uptake = network(analysis.measures, everybody)
     style = _style()
     return _environment().get_template("page.html.j2").render(
         meeting=analysis.meeting,
@@ -52,12 +63,19 @@ def page(analysis: Analysis) -> str:
         starts=_first_in_bands(analysis),
         decisions=found,
         statuses=Counter(decision.status for decision in found),
-        talk=charts.tables(analysis.measures, everybody, SubjectKind.SPEAKER, lambda name: name in TALK),
-        meeting_figures=charts.meeting_figures(analysis.measures),
-        persons=charts.tables(
-            analysis.measures, everybody, SubjectKind.SPEAKER, lambda name: name not in TALK
-        ),
-        pairs=charts.tables(analysis.measures, everybody, SubjectKind.PAIR, lambda _: True),
+        sections=charts.sections(analysis.measures, everybody),
+        uptake=uptake,
+        points=drawing(uptake) if uptake else None,
+        grid=grid(uptake) if uptake else None,
+        initiatives=initiatives(analysis, everybody, found, uptake, begun),
+        counted=bool(begun),
+        doubts={grade.value: summed(doubts(analysis.measures, everybody, grade)) for grade in DOUBTFUL},
+        withheld=lambda section: doubts(section.measures, everybody, Grade.WITHHELD),
+        grades=Counter(str(measure.grade) for measure in analysis.measures),
+        unseen=_unseen_overlap(analysis),
+        few=len(everybody) <= NUMBERED,
+        folded=FOLDED,
+        unfolded=UNFOLDED,
         many=len(everybody) > MANY_PEOPLE,
         chunks=transcript(analysis, everybody, found),
         engines=_engines(analysis),
@@ -77,6 +95,12 @@ def _lane_label(analysis: Analysis, person: Person) -> str:
     figures = [figure(m) for m in analysis.measures if m.subject.speaker == person.label and m.name in wanted]
     told = "; ".join(item.sentence for item in figures)
     return f"{person.name}. {told}" if told else f"{person.name}: {'speaks' if person.heard else 'silent'}"
+
+
+def _unseen_overlap(analysis: Analysis) -> str | None:
+    """Why overlaps can't be seen, where that is so."""
+    figures = (figure(measure) for measure in analysis.measures if measure.name == "overlap_share")
+    return next((item.reason for item in figures if item.value is None), None)
 
 
 def _first_in_bands(analysis: Analysis) -> dict[float, int]:

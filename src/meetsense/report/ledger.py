@@ -84,10 +84,10 @@ class Decision:
 
 
 def decisions(analysis: Analysis, everybody: Sequence[Person]) -> tuple[Decision, ...]:
-    """The decisions in order of time."""
+    """The decisions in the order of their numbers: where an old issue is settled late, numbers still rise."""
     by_label = {person.label: person for person in everybody}
     said = {utterance.id: utterance for utterance in analysis.utterances}
-    chains = sorted(analysis.decisions, key=lambda chain: (chain.span, chain.id))
+    chains = sorted(analysis.decisions, key=lambda chain: chain.id)
     known = {chain.id: chain for chain in chains}
     return tuple(_decision(chain, known, by_label, said) for chain in chains)
 

@@ -1,22 +1,28 @@
-"""One meeting in one or two screenfuls of a terminal."""
+"""One meeting in a few screenfuls of a terminal."""
 
 from __future__ import annotations
 
 import io
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from meetsense.report import charts
+from meetsense.report.doubts import Doubt, doubts, summed
 from meetsense.report.escape import clean, clip
-from meetsense.report.figures import Figure, because, clock, length
-from meetsense.report.ledger import SURE, Decision, decisions, why_none
+from meetsense.report.figures import Figure, clock, length
+from meetsense.report.initiative import Own, initiatives
+from meetsense.report.ledger import SURE, Decision, decisions, names, why_none
+from meetsense.report.network import Network, network
 from meetsense.report.people import Person, people
+from meetsense.report.wording import BRIEF
 from meetsense.values import Analysis, DecisionStatus, Grade, SubjectKind
 
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
 SHARES = "talk_share"
 BAR_CELLS = 20
@@ -25,12 +31,27 @@ WIDE = 72
 """From this width on there is room for bars."""
 TOPIC = 120
 """Characters of a topic."""
+MARKS = {Grade.FIRM: "●", Grade.TENTATIVE: "◐", Grade.WITHHELD: "○"}
+LEGEND = "● firm, ◐ tentative"
+FEW = 6
+"""With more people, figures person by person are left to the page."""
+TITLE, CELL = 20, 11
+"""Least cells of a title and of a figure for people to stand side by side."""
+UPTAKE = 6
+"""Least cells of a column of the uptake matrix."""
+MOST_UPTAKE = 30
+"""With more people the uptake matrix is left to the page."""
+UPTAKE_NAME = 16
+"""Most cells of a name beside the uptake matrix."""
 
 
-def summary(analysis: Analysis, *, width: int = 80, colour: bool = False, stored: bool = True) -> str:
+def summary(
+    analysis: Analysis, *, width: int = 80, colour: bool = False, stored: bool = True, brief: bool = False
+) -> str:
     """The report of a meeting as lines of at most ``width`` cells, with ANSI colours when asked for.
 
-    ``stored``: whether the meeting is in the database, to be shown again.
+    ``stored``: whether the meeting is in the database, to be shown again. ``brief``: of the figures only
+    those of :data:`~meetsense.report.wording.BRIEF`.
     """
     from rich.console import Console
 
@@ -47,15 +68,26 @@ def summary(analysis: Analysis, *, width: int = 80, colour: bool = False, stored
     )
     everybody = people(analysis)
     found = decisions(analysis, everybody)
-    shares = charts.tables(analysis.measures, everybody, SubjectKind.SPEAKER, lambda name: name == SHARES)
-    meeting = charts.meeting_figures(analysis.measures)
+    shares = [measure for measure in analysis.measures if measure.name == SHARES]
+    uptake = network(analysis.measures, everybody)
     with console.capture() as capture:
         _head(console, analysis)
-        _people(console, everybody, [row for table in shares for row in table.rows])
+        rows = charts.tables(shares, everybody, SubjectKind.SPEAKER)
+        _people(console, everybody, [row for table in rows for row in table.rows])
         _decisions(console, analysis, found)
-        _figures(console, meeting)
-        _doubts(console, analysis, everybody, [*(row.figure for t in shares for row in t.rows), *meeting])
-        more = f"meetsense show {clean(analysis.meeting.id)} --html FILE" if stored else "--html FILE"
+        if uptake:
+            _uptake(console, uptake)
+        _initiatives(console, initiatives(analysis, everybody, found, uptake))
+        shown = replace(
+            analysis, measures=tuple(m for m in analysis.measures if m.name in BRIEF or not brief)
+        )
+        for section in charts.sections(shown.measures, everybody):
+            _section(console, section, everybody)
+        _doubts(console, shown, everybody)
+        again = f"meetsense show {clean(analysis.meeting.id)}"
+        if brief and stored:
+            _line(console, f"Every figure: {again}", "dim")
+        more = f"{again} --html FILE" if stored else "--html FILE"
         _line(console, f"Timeline, every figure and transcript: {more}", "dim")
     return "".join(f"{line.rstrip()}\n" for line in capture.get().splitlines())
 
@@ -158,11 +190,9 @@ def _bar(row: charts.Row) -> str:
 
 def _figure_cells(item: Figure) -> list[tuple[str, str]]:
     """Value, interval, n and grade, with styles."""
-    if item.value is None:
-        return [("", ""), ("", ""), ("", ""), (item.grade, "dim")]
     style = "" if item.measure.grade is Grade.FIRM else "yellow"
     return [
-        (item.value, "bold"),
+        (item.value or "", "bold"),
         (item.interval or "no interval", ""),
         (f"n = {item.measure.n}", "dim"),
         (item.grade, style),
@@ -202,42 +232,184 @@ def _decision(console: Console, decision: Decision) -> None:
         _line(console, decision.origin, "yellow", indent=4)
 
 
-def _figures(console: Console, figures: Sequence[Figure]) -> None:
+def _uptake(console: Console, found: Network) -> None:
+    """A row for everybody who could take up, a column for everybody who made claims; blocks that fit."""
+    from rich.cells import cell_len
+
+    links = found.by_pair()
+    granters = [p for p in found.people if any(link.granter == p for link in found.links)]
+    claimers = [p for p in found.people if any(link.claimer == p for link in found.links)]
+    cells = {pair: f"{_short(link.text)}{MARKS[_grade(link.firm)]}" for pair, link in links.items()}
+    wide = max(UPTAKE, *map(cell_len, cells.values()))
+    longest = max(cell_len(person.name) for person in found.people)
+    if longest + len(claimers) * (max(longest, wide) + 1) <= console.width:
+        wide = max(longest, wide)
+    keys = _keys(found.people, wide)
+    beside = [f"{keys[p.label]}  {p.name}" if keys[p.label] != p.name else p.name for p in granters]
+    name = min(UPTAKE_NAME, max(map(cell_len, beside)), max(UPTAKE, console.width - 2 * wide))
+    block = max(1, (console.width - name) // (wide + 1))
+    _heading(console, "Who takes up whose claims", "rows take up, columns made the claims")
+    if len(found.people) > MOST_UPTAKE:
+        _line(console, f"{len(found.people)} people: pair by pair in the page", "dim")
+        return
+    for i in range(0, len(claimers), block):
+        columns = claimers[i : i + block]
+        table = _fixed(name, [wide] * len(columns))
+        table.add_row("", *(keys[person.label] for person in columns))
+        for person, text in zip(granters, beside, strict=True):
+            row = (cells.get((person.label, other.label), "·") for other in columns)
+            table.add_row(text, *row)
+        console.print(table)
+    _line(console, f"4/9: four of nine claims were taken up; {LEGEND}; ·: no figure", "dim")
+
+
+def _fixed(first: int, others: Sequence[int]) -> Table:
+    """A table with a name and figures to the right, all of given widths."""
+    from rich.table import Table
+
+    table = Table.grid(padding=(0, 1, 0, 0), pad_edge=False)
+    table.add_column(width=first, no_wrap=True, overflow="ellipsis")
+    for width in others:
+        table.add_column(width=width, no_wrap=True, overflow="ellipsis", justify="right")
+    return table
+
+
+def _short(text: str | None) -> str:
+    return (text or "").replace(" of ", "/").replace(" ", "")
+
+
+def _grade(firm: bool) -> Grade:
+    return Grade.FIRM if firm else Grade.TENTATIVE
+
+
+def _keys(everybody: Sequence[Person], cells: int) -> dict[str, str]:
+    """What stands above a column: names where all fit, else letters."""
+    from rich.cells import cell_len
+
+    if all(cell_len(person.name) <= cells for person in everybody):
+        return {person.label: person.name for person in everybody}
+    return {person.label: _letters(i) for i, person in enumerate(everybody)}
+
+
+def _letters(i: int) -> str:
+    """``A`` to ``Z``, then ``AA``."""
+    return (_letters(i // 26 - 1) if i >= 26 else "") + chr(ord("A") + i % 26)
+
+
+def _initiatives(console: Console, everything: Sequence[Own]) -> None:
+    """What each person proposed or amended in the decisions, and who took it up."""
+    begun = [own for own in everything if own.initiatives]
+    if not begun:
+        return
+    _heading(console, "Proposals in the decisions, and who took them up")
+    for own in begun:
+        items = []
+        for item in own.initiatives:
+            told = [f"taken up by {names(item.takers)}" if item.takers else "nobody took it up"]
+            told += [f"{names(item.objectors)} objected"] if item.objectors else []
+            items.append(f"{item.step.role} {item.decision.number}: {', '.join(told)}")
+        outside = len(own.asides) + own.more
+        items += [f"{outside} outside the decisions"] if outside else []
+        _line(console, own.person.name, "bold")
+        _flow(console, items, indent=4)
+
+
+def _section(console: Console, section: charts.Section, everybody: Sequence[Person]) -> None:
+    """One family: the meeting's figures, then the persons' side by side where they are few."""
+    persons = [table for table in section.persons if table.name != SHARES]
+    if not section.meeting and not persons:
+        return
+    more = any(table.name == SHARES for table in section.persons)
+    _heading(console, f"{section.family.title}, more figures" if more else section.family.title)
+    _meeting(console, section.meeting)
+    if len(everybody) > FEW:
+        titles = ", ".join(_lower(table.term.title) for table in persons)
+        if titles:
+            _line(console, f"Person by person in the page: {titles}", "dim")
+        return
+    room = (console.width - TITLE) // max(1, len(everybody)) - 2
+    if room >= CELL:
+        _side_by_side(console, persons, everybody)
+    else:
+        _listed(console, persons)
+
+
+def _meeting(console: Console, figures: Sequence[Figure]) -> None:
     from rich.text import Text
 
-    shown = [item for item in figures if item.value is not None]
-    if not shown:
-        return
-    _heading(console, "The meeting", "figure, 95 % interval, events, how sure")
     if console.width < WIDE:
-        for item in shown:
-            value, interval, n, grade = (text for text, _ in _figure_cells(item))
+        for item in figures:
             _line(console, item.title)
-            _line(console, f"{value:<10}{interval:<20}{n:<9}{grade}", indent=2)
+            _flow(console, _told(item), indent=2)
         return
     table = _grid(1, None, None, None, None)
-    for item in shown:
+    for item in figures:
         table.add_row(Text(item.title), *(Text(text, style) for text, style in _figure_cells(item)))
-    console.print(table)
+    if figures:
+        console.print(table)
 
 
-def _doubts(
-    console: Console, analysis: Analysis, everybody: Sequence[Person], shown: Sequence[Figure]
-) -> None:
-    """Why figures above are tentative, and which figures are withheld, here and in the page."""
-    tentative = because(shown, Grade.TENTATIVE)
-    persons = charts.tables(analysis.measures, everybody, SubjectKind.SPEAKER, lambda _: True)
-    pairs = charts.tables(analysis.measures, everybody, SubjectKind.PAIR, lambda _: True)
-    rows = [row.figure for table in (*persons, *pairs) for row in table.rows]
-    withheld = because([*charts.meeting_figures(analysis.measures), *rows], Grade.WITHHELD)
-    for heading, reasons in (("Tentative", tentative), ("Withheld", withheld)):
-        if reasons:
+def _told(item: Figure) -> list[str]:
+    """Value, interval, n and grade."""
+    value = f"{item.value} ({item.fraction})" if item.fraction else item.value or ""
+    return [value, item.interval or "no interval", f"n = {item.measure.n}", item.grade]
+
+
+def _side_by_side(console: Console, tables: Sequence[charts.Table], everybody: Sequence[Person]) -> None:
+    """A column a person, a row a measure; below the value its interval."""
+    from rich.table import Table
+    from rich.text import Text
+
+    if not tables:
+        return
+    grid = Table.grid(padding=(0, 2, 0, 0), expand=True)
+    grid.add_column(min_width=TITLE, ratio=2, overflow="fold")
+    for _ in everybody:
+        grid.add_column(ratio=1, overflow="fold")
+    grid.add_row(Text(LEGEND, "dim"), *(Text(person.name, "bold") for person in everybody))
+    for table in tables:
+        figures = {row.who[0]: row.figure for row in table.rows if row.who}
+        grid.add_row(Text(table.term.title), *(_cell(figures.get(person)) for person in everybody))
+    console.print(grid)
+
+
+def _cell(item: Figure | None) -> Text:
+    from rich.text import Text
+
+    if item is None:
+        return Text(f"{MARKS[Grade.WITHHELD]} withheld", "dim")
+    style = "" if item.measure.grade is Grade.FIRM else "yellow"
+    return Text.assemble(
+        (f"{item.value} ", "bold"),
+        (MARKS[item.measure.grade], style),
+        (f" n={item.measure.n}", "dim"),
+        f"\n{item.interval or 'no interval'}",
+    )
+
+
+def _listed(console: Console, tables: Sequence[charts.Table]) -> None:
+    for table in tables:
+        _line(console, table.term.title)
+        for row in table.rows:
+            value, *others = _told(row.figure)
+            who = f"{row.who[0].name}: " if row.who else ""
+            _flow(console, [f"{who}{value}", *others], indent=2)
+
+
+def _doubts(console: Console, analysis: Analysis, everybody: Sequence[Person]) -> None:
+    """Why figures are tentative, and which are withheld, here and in the page: a line a reason."""
+    for heading, grade in (("Tentative", Grade.TENTATIVE), ("Withheld", Grade.WITHHELD)):
+        found = summed(doubts(analysis.measures, everybody, grade))
+        if found:
             _heading(console, heading)
-            _reasons(console, reasons)
+        for doubt in found:
+            _doubt(console, doubt)
     console.print()
 
 
-def _reasons(console: Console, reasons: dict[str, list[str]]) -> None:
-    for reason, titles in reasons.items():
-        others = "".join(f", {title[0].lower()}{title[1:]}" for title in titles[1:])
-        _hanging(console, "-", f"{titles[0]}{others}: {reason}")
+def _doubt(console: Console, doubt: Doubt) -> None:
+    _hanging(console, "-", f"{doubt.reason}: {'; '.join(_lower(item.text) for item in doubt.doubted)}")
+
+
+def _lower(title: str) -> str:
+    return f"{title[:1].lower()}{title[1:]}"

@@ -117,7 +117,496 @@ MEASURES = {
         "0 when everybody spoke equally long, 1 when one person did all the talking (Gini coefficient).",
         SPEECH,
     ),
+    "interruptions_failed": Term(
+        "Interruptions that did not take the floor",
+        "Interruptions made after which this person stopped before the other did, per minute of the others' "
+        "speech. Many of them are help.",
+        "interruptions",
+    ),
+    "interruptions_silent": Term(
+        "Coming in on an unfinished sentence",
+        "Times this person began in a silence under a second after words of somebody else that leave a "
+        "sentence open, per minute of the others' speech. Read from last words, which show few of them.",
+        "silent interruptions",
+    ),
+    "overlap_between": Term(
+        "Overlap at changes of speaker",
+        "The part of the time with speech in which the next person had begun and the one before had not "
+        "finished.",
+        "changes that overlap",
+    ),
+    "overlap_within": Term(
+        "Overlap inside a turn",
+        "The part of the time with speech in which others spoke without taking the floor, listening sounds "
+        "among it.",
+        "stretches inside others' speech",
+    ),
+    "patience": Term(
+        "Wait before taking the floor",
+        "Median time from the end of somebody else's turn to the start of this person's; below 0 this person "
+        "began early.",
+        CHANGES,
+    ),
+    "turn_taking_index": Term(
+        "How often the next stretch is somebody else's",
+        "Of all stretches of speech that take or keep the floor, the part that changes the speaker.",
+        SPEECH,
+    ),
+    "burstiness": Term(
+        "Burstiness of turns",
+        "Whether turns begin at a steady pace (towards −1), as by chance (0) or in bursts (towards 1).",
+        "turns",
+    ),
+    "dominance_margin": Term(
+        "Distance between the two largest shares",
+        "The largest share of speaking time less the second largest. Unless its interval stays clear of 0, "
+        "nobody can be said to have talked most.",
+        SPEECH,
+    ),
+    "effective_speakers": Term(
+        "Effective speakers",
+        "So many people who all talk alike would share the time as unevenly as it was shared here.",
+        SPEECH,
+    ),
+    "concentration": Term(
+        "Concentration of speaking time",
+        "0 when everybody spoke equally long, 1 when one person did all the talking (Herfindahl-Hirschman "
+        "index).",
+        SPEECH,
+    ),
+    "participation_gradient": Term(
+        "Fall of speaking time",
+        "From each person to the one with the next smaller share, speaking time falls to about this part; "
+        "1 when all spoke equally long.",
+        SPEECH,
+    ),
+    "dominated_windows": Term(
+        "Stretches of the meeting with one main speaker",
+        "The part of all windows of 2.5 minutes in which somebody had more than 60 % of the talk.",
+        "windows",
+    ),
+    "alternating_windows": Term(
+        "Stretches with another main speaker",
+        "The part of all windows of 2.5 minutes in which somebody had more than 60 % of the talk who isn't "
+        "the one with most such windows.",
+        "windows",
+    ),
+    "windows_dominated": Term(
+        "Stretches as the main speaker",
+        "The part of all windows of 2.5 minutes in which this person had more than 60 % of the talk; a "
+        "report is one.",
+        "windows",
+    ),
+    "transition_share": Term(
+        "Who speaks next",
+        "The part of the first person's turns that were followed by the second person.",
+        CHANGES,
+    ),
+    "transition_z": Term(
+        "Who speaks next, against chance",
+        "How far that is above (or below 0: under) what a random order of the same turns would give, in "
+        "standard deviations; an interval that holds 0 is no more than chance.",
+        CHANGES,
+    ),
+    "floor_returns": Term(
+        "Turns that go back",
+        "Of three turns in a row, the part in which the third is the first person's again.",
+        "turns",
+    ),
+    "floor_return_z": Term(
+        "Turns that go back, against chance",
+        "How far that is above (or below 0: under) what a random order of the same turns would give, in "
+        "standard deviations; an interval that holds 0 is no more than chance.",
+        "turns",
+    ),
+    "return_propensity": Term(
+        "Going back to this person",
+        "How often this person spoke again after one turn of somebody else, over what a random order of the "
+        "same turns would give.",
+        "returns",
+    ),
+    "entry_propensity": Term(
+        "Joining in after two others",
+        "How often this person spoke after two others, over what a random order of the same turns would "
+        "give.",
+        "entries",
+    ),
+    "turn_reciprocity": Term(
+        "Mutual turns",
+        "How far people follow each other equally often; high by itself, so see it against chance.",
+        CHANGES,
+    ),
+    "turn_reciprocity_z": Term(
+        "Mutual turns, against chance",
+        "How far that is above (or below 0: under) what a random order of the same turns would give, in "
+        "standard deviations; an interval that holds 0 is no more than chance.",
+        CHANGES,
+    ),
+    "initiative_share": Term(
+        "Initiatives that were taken up",
+        "The part of all initiatives of the meeting that were this person's and that others took up: "
+        "agreed to, answered, carried on. What nobody took up is missing from everybody's part.",
+        "initiatives, everybody's",
+    ),
+    "control_share": Term(
+        "Control of the talk",
+        "The part of the time in which the talk followed what this person had said, asked or proposed; "
+        "whoever only answers leaves control with the one who asked.",
+        "utterances, everybody's",
+    ),
+    "initiative_shifts": Term(
+        "Changes of control",
+        "How often control of the talk passed to another person, per minute.",
+        "changes of control",
+    ),
+    "abdication_shifts": Term(
+        "Control given up",
+        "Changes of control after the one before had only listened or agreed, per minute.",
+        "changes of control",
+    ),
+    "summary_shifts": Term(
+        "Control passed on after a summary",
+        "Changes of control after the one before had summed up or repeated something, per minute.",
+        "changes of control",
+    ),
+    "interruption_shifts": Term(
+        "Control taken",
+        "Changes of control that the one before had not prepared, per minute. It does not mean that they "
+        "spoke at once.",
+        "changes of control",
+    ),
+    "topic_introductions": Term(
+        "Topics brought up",
+        "How often a new topic began with this person's words.",
+        "topics",
+    ),
+    "topic_uptake": Term(
+        "Topics that were taken up",
+        "The part of this person's topics that others stayed with: for a minute, or two of them at least.",
+        "topics",
+    ),
+    "proposals": Term("Proposals", "Utterances of this person that were read as proposals.", "proposals"),
+    "proposal_rate": Term(
+        "Proposals per minute", "This person's proposals per minute of the meeting.", "proposals"
+    ),
+    "proposal_rate_own": Term(
+        "Proposals per minute of own speech",
+        "This person's proposals per minute of this person's own speech.",
+        "proposals",
+    ),
+    "proposals_adopted": Term(
+        "Proposals adopted",
+        "This person's proposals that somebody else agreed to, or that were confirmed, within 20 seconds.",
+        "adopted proposals",
+    ),
+    "adoption_rate": Term(
+        "Part of proposals adopted",
+        "The part of this person's proposals that were adopted, drawn towards one half because there are "
+        "few.",
+        "proposals",
+    ),
+    "adopted_within_10s": Term(
+        "Proposals adopted within 10 seconds",
+        "The part of all proposals that were agreed to or confirmed within 10 seconds.",
+        "proposals",
+    ),
+    "adopted_within_20s": Term(
+        "Proposals adopted within 20 seconds",
+        "The part of all proposals that were agreed to or confirmed within 20 seconds.",
+        "proposals",
+    ),
+    "adopted_within_40s": Term(
+        "Proposals adopted within 40 seconds",
+        "The part of all proposals that were agreed to or confirmed within 40 seconds.",
+        "proposals",
+    ),
+    "claims": Term(
+        "Claims to lead",
+        "Utterances of this person that say where to go: proposals, requests, moves of the agenda, "
+        "summaries and confirmations, tasks given to somebody.",
+        "claims",
+    ),
+    "claims_granted": Term(
+        "Claims that somebody took up",
+        "The part of this person's claims that at least one other person went along with.",
+        "claims",
+    ),
+    "grants": Term(
+        "Claims taken up",
+        "How many of the second person's claims the first one went along with: agreed, committed, gave "
+        "credit, carried on.",
+        "claims taken up",
+    ),
+    "grant_rate": Term(
+        "Part of the claims taken up",
+        "The part of the second person's claims that the first one went along with.",
+        "claims",
+    ),
+    "objections": Term(
+        "Claims objected to",
+        "How many of the second person's claims the first one disagreed with.",
+        "objections",
+    ),
+    "uptake_density": Term(
+        "Density of uptake",
+        "The part of everybody's claims that each other person went along with, on average: 1 when everybody "
+        "takes up everything, 0 when nobody takes up anything.",
+        "claims",
+    ),
+    "uptake_centralisation": Term(
+        "Centralisation of uptake",
+        "0 when everybody's claims are taken up alike, 1 when only one person's claims are taken up.",
+        "claims",
+    ),
+    "uptake_reciprocity": Term(
+        "Mutual uptake",
+        "The part of the pairs with any uptake in which both took up something from the other.",
+        "pairs",
+    ),
+    "decisions_made": Term(
+        "Decisions", "Decisions that were found: adopted, as proposed or in a changed form.", "decisions"
+    ),
+    "proposals_ignored": Term(
+        "Proposals nobody answered",
+        "Proposals on whose topic nobody else said anything, though others spoke.",
+        "proposals nobody answered",
+    ),
+    "ideas_returned": Term(
+        "Ideas that came back",
+        "Proposals whose idea somebody else had proposed before without an answer.",
+        "ideas that came back",
+    ),
+    "decision_latency": Term(
+        "Time to a decision",
+        "Median time from the question or problem that a decision answers to its last confirmation.",
+        "decisions",
+    ),
+    "problem_focused_acts": Term(
+        "Work on the matter",
+        "Utterances of this person that ask, tell or propose something about the matter itself.",
+        "utterances",
+    ),
+    "procedural_acts": Term(
+        "Work on the way of working",
+        "Utterances of this person that order the meeting: agenda and time, summaries, confirmations, who "
+        "does what.",
+        "utterances",
+    ),
+    "socio_emotional_acts": Term(
+        "Answers to people",
+        "Utterances of this person that answer to people: listening, agreeing, disagreeing, asking what "
+        "others think, giving credit, thanking.",
+        "utterances",
+    ),
+    "action_oriented_acts": Term(
+        "Carrying things out",
+        "Utterances of this person that take on or hand out what is to be done, or say by when.",
+        "utterances",
+    ),
+    "co_production_ratio": Term(
+        "Leadership from people without the role",
+        "The part of all claims taken up that came from people whose role doesn't lead the meeting.",
+        "claims taken up",
+    ),
+    "ratification_gap": Term(
+        "Confirmed by the role, proposed by others",
+        "The part of all decisions that somebody with a leading role confirmed and only others had proposed.",
+        "decisions",
+    ),
+    "role_expected_acts": Term(
+        "What the role is expected to do",
+        "The part of all moves of the agenda, summaries, confirmations and tasks given that came from who "
+        "has a leading role.",
+        "acts",
+    ),
+    "role_other_acts": Term(
+        "What the role isn't needed for",
+        "The part of all proposals and requests that came from who has a leading role.",
+        "acts",
+    ),
+    "grants_to_role": Term(
+        "Going along with a leading role",
+        "How often people without a leading role went along with a claim of somebody who has one, of the "
+        "times they could have.",
+        "opportunities",
+    ),
+    "grants_to_others": Term(
+        "Going along with others",
+        "How often people without a leading role went along with one another's claims, of the times they "
+        "could have.",
+        "opportunities",
+    ),
+    "objections_to_role": Term(
+        "Objecting to a leading role",
+        "How often people without a leading role disagreed with a claim of somebody who has one, of the "
+        "times they could have.",
+        "opportunities",
+    ),
+    "objections_to_others": Term(
+        "Objecting to others",
+        "How often people without a leading role disagreed with one another's claims, of the times they "
+        "could have.",
+        "opportunities",
+    ),
 }
+
+BETWEEN = {"grants": "takes up", "grant_rate": "takes up", "objections": "objects to"}
+"""What stands between the two people of a pair's figure, by measure; ``then`` for the others."""
+THEN = "then"
+
+
+@dataclass(frozen=True, slots=True)
+class Family:
+    """Measures that answer one question of a reader."""
+
+    key: str
+    """Name of the section in the page."""
+    title: str
+    lead: str
+    """One or two sentences before the figures."""
+    measures: tuple[str, ...]
+    """Names in the order in which they are shown."""
+
+
+FAMILIES = (
+    Family(
+        "decided",
+        "Decisions in figures",
+        "Counts of what stands above. Most meetings decide too little for more than a hint.",
+        ("decisions_made", "proposals_ignored", "ideas_returned", "decision_latency"),
+    ),
+    Family(
+        "initiative",
+        "Initiative and uptake",
+        "An initiative begins something instead of answering; a claim says where to go, with a proposal, a "
+        "request or a move of the agenda. Others take it up by agreeing, by committing to it, by an answer "
+        "or by going on with it. What somebody begins and what the others make of it stand together here: "
+        "neither alone is leadership.",
+        (
+            "grant_rate",
+            "grants",
+            "objections",
+            "uptake_density",
+            "uptake_centralisation",
+            "uptake_reciprocity",
+            "initiative_share",
+            "claims",
+            "claims_granted",
+            "proposals",
+            "proposal_rate",
+            "proposal_rate_own",
+            "proposals_adopted",
+            "adoption_rate",
+            "adopted_within_10s",
+            "adopted_within_20s",
+            "adopted_within_40s",
+            "topic_introductions",
+            "topic_uptake",
+            "control_share",
+            "initiative_shifts",
+            "abdication_shifts",
+            "summary_shifts",
+            "interruption_shifts",
+        ),
+    ),
+    Family(
+        "shares",
+        "Who spoke",
+        "Talk time says who talked. It barely says whose view prevailed: see the decisions for that.",
+        (
+            "talk_share",
+            "talk_time",
+            "turn_share",
+            "turns",
+            "longest_turn",
+            "evenness",
+            "gini",
+            "effective_speakers",
+            "concentration",
+            "participation_gradient",
+            "dominance_margin",
+            "dominated_windows",
+            "alternating_windows",
+            "windows_dominated",
+        ),
+    ),
+    Family(
+        "floor",
+        "How the floor passes",
+        "Who gives way, who waits and who comes in early depends on the people, the room and the talk; it is "
+        "nobody's character.",
+        (
+            "speaker_switches",
+            "floor_transfer_offset",
+            "overlapped_transitions",
+            "gap_median",
+            "overlap_share",
+            "overlap_between",
+            "overlap_within",
+            "silence_share",
+            "lapses",
+            "turn_taking_index",
+            "burstiness",
+            "floor_returns",
+            "floor_return_z",
+            "turn_reciprocity",
+            "turn_reciprocity_z",
+            "interruptions_made",
+            "interruptions_successful",
+            "interruptions_failed",
+            "interruptions_silent",
+            "interruptions_received",
+            "backchannels",
+            "patience",
+            "return_propensity",
+            "entry_propensity",
+            "response_latency",
+            "transition_share",
+            "transition_z",
+        ),
+    ),
+    Family(
+        "activities",
+        "Activities",
+        "What people's talk did for the meeting: the matter itself, the way of working, the people, or what "
+        "is to be done next. All four are work.",
+        (
+            "problem_focused_acts",
+            "procedural_acts",
+            "socio_emotional_acts",
+            "action_oriented_acts",
+            "questions",
+            "question_rate",
+        ),
+    ),
+    Family(
+        "roles",
+        "Formal roles",
+        "Formal roles come from the list of people and are never guessed. The figures say how far what was "
+        "taken up came from those who hold a role, and how others speak to them.",
+        (
+            "co_production_ratio",
+            "ratification_gap",
+            "role_expected_acts",
+            "role_other_acts",
+            "grants_to_role",
+            "grants_to_others",
+            "objections_to_role",
+            "objections_to_others",
+        ),
+    ),
+)
+"""Families in the order in which they are shown; measures that none of them names come last."""
+OTHER = Family("other", "Further figures", "Figures that belong to none of the families above.", ())
+_FAMILY_OF = {name: family for family in FAMILIES for name in family.measures}
+_PLACE = {name: (i, j) for i, family in enumerate(FAMILIES) for j, name in enumerate(family.measures)}
+
+BRIEF = frozenset(
+    {"talk_share", "initiative_share", "control_share", "claims", "uptake_density", "uptake_centralisation"}
+    | {"co_production_ratio", "ratification_gap", "evenness", "dominance_margin"}
+    | {"speaker_switches", "floor_transfer_offset", "overlap_share", "silence_share"}
+)
+"""What is shown right after an analysis; the rest is for those who ask."""
 
 GRADES = {
     Grade.FIRM: "enough events for the figure to be trusted within its interval",
@@ -142,6 +631,17 @@ ROLES = {
     LedgerRole.CONFIRMED: "said that it is decided",
     LedgerRole.COMMITTED: "took on something that follows from it",
 }
+
+ANSWERS = {
+    "agreement": "agreed",
+    "commitment": "committed",
+    "credit": "gave credit",
+    "invitation": "asked the others about it",
+    "answer": "answered",
+    "uptake": "went on with it",
+    "objection": "objected",
+}
+"""What people do with an initiative of somebody else."""
 
 ACTS = {
     ActLabel.QUESTION: "asks for something to be known",
@@ -169,3 +669,17 @@ def term(name: str) -> Term:
         return known
     words = clean(name.replace("_", " ")) or "unnamed measure"
     return Term(words[0].upper() + words[1:], "")
+
+
+def family(name: str) -> Family:
+    """The family of a measure; :data:`OTHER` where no table has it.
+
+    >>> family("gini").title, family("brand_new").title
+    ('Who spoke', 'Further figures')
+    """
+    return _FAMILY_OF.get(name, OTHER)
+
+
+def place(name: str) -> tuple[int, int, str]:
+    """Where a measure stands: by family, then in the family's order; unknown ones last, by name."""
+    return (*_PLACE.get(name, (len(FAMILIES), 0)), "" if name in _PLACE else name)
