@@ -140,19 +140,19 @@ def sentences(said: Utterance, text: str) -> list[Sentence]:
 class _Choices:
     """What is chosen for each sentence, whatever the rules will say of it."""
 
-    picked: tuple[list[list[int]], list[list[int]]]
-    """[deciding][sentence][verdict]: index in LABELS."""
+    picked: tuple[NDArray[np.int64], NDArray[np.int64]]
+    """[deciding][sentence, verdict]: index in LABELS."""
     likely: NDArray[np.float32]
     """[sentence, verdict, label]"""
-    sure: list[list[bool]]
-    """[sentence][verdict]: it is likely to be more than a statement or a question."""
+    sure: NDArray[np.bool_]
+    """[sentence, verdict]: it is likely to be more than a statement or a question."""
 
     def label(self, row: int, verdict: Verdict, deciding: bool) -> tuple[ActLabel, float]:
         """Label and confidence of a sentence of which the rules say so."""
         number = verdict.number
-        if verdict.insists and (deciding or not (verdict.bound and self.sure[row][number])):
+        if verdict.insists and (deciding or not (verdict.bound and self.sure[row, number])):
             return verdict.label, verdict.confidence
-        label = self.picked[deciding][row][number]
+        label = int(self.picked[deciding][row, number])
         return LABELS[label], float(self.likely[row, number, label])
 
 
@@ -172,7 +172,7 @@ def _choices(pieces: Sequence[Sequence[Sentence]], rules: Rules, model: Model, p
     likely = model.weigh(odds, punctuated=punctuated)
     rare = np.argmax(likely * np.exp(model.bonus[punctuated]), axis=2)
     sure = likely[:, :, [label not in OPEN for label in LABELS]].max(axis=2, initial=0) >= SURE
-    return _Choices((rare.tolist(), np.argmax(likely, axis=2).tolist()), likely, sure.tolist())
+    return _Choices((rare, np.argmax(likely, axis=2)), likely, sure)
 
 
 def is_punctuated(texts: Sequence[str]) -> bool:

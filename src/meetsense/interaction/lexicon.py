@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Iterable, Mapping
-from functools import cache
+from functools import cache, lru_cache
 from importlib import resources
 from typing import Any
 from unicodedata import normalize
@@ -44,13 +44,14 @@ def plain_text(text: str) -> str:
     return text if text.isascii() else normalize("NFKC", text.translate(PLAIN))
 
 
-def tokens(text: str) -> list[str]:
+@lru_cache(maxsize=1 << 14)
+def tokens(text: str) -> tuple[str, ...]:
     """The words of plain text, lower case; a word broken off keeps its hyphen, a stammer is one word.
 
     >>> tokens("I-I think we sh- we should, don't you?")
-    ['i', 'think', 'we', 'sh-', 'we', 'should', "don't", 'you']
+    ('i', 'think', 'we', 'sh-', 'we', 'should', "don't", 'you')
     """
-    return [_once(token) if "-" in token else token for token in _TOKEN.findall(text.lower())]
+    return tuple(_once(token) if "-" in token else token for token in _TOKEN.findall(text.lower()))
 
 
 def _once(token: str) -> str:
