@@ -14,7 +14,7 @@ from meetsense.report.escape import clean
 from meetsense.report.figures import quantity
 from meetsense.report.people import people
 from meetsense.report.terminal import summary
-from meetsense.report.wording import BRIEF, term
+from meetsense.report.wording import BRIEF, NOT_FOR, term
 from meetsense.values import Analysis, Grade
 from tests.report import samples
 from tests.strategies import analyses
@@ -186,10 +186,10 @@ def test_side_by_side_figures_say_how_sure() -> None:
     assert len(re.findall(r"\d+ to \d+ %", below)) == 3
 
 
-def test_initiatives_name_those_who_took_them_up() -> None:
-    text = summary(samples.meeting(), width=100)
-    assert "proposed 3: taken up by Mara and S3" in text
-    assert "proposed 2: nobody took it up, S3 objected" in text
+def test_what_figures_must_not_be_used_for_stands_in_every_report() -> None:
+    for talk in (samples.meeting(), samples.silence()):
+        for brief in (True, False):
+            assert NOT_FOR in " ".join(summary(talk, width=80, brief=brief).split())
 
 
 def test_doubts_are_a_line_a_reason() -> None:

@@ -12,11 +12,10 @@ from meetsense.report import charts
 from meetsense.report.doubts import Doubt, doubts, summed
 from meetsense.report.escape import clean, clip
 from meetsense.report.figures import Figure, clock, length
-from meetsense.report.initiative import Own, initiatives
-from meetsense.report.ledger import SURE, Decision, decisions, names, why_none
+from meetsense.report.ledger import SURE, Decision, decisions, why_none
 from meetsense.report.network import Network, network
 from meetsense.report.people import Person, people
-from meetsense.report.wording import BRIEF
+from meetsense.report.wording import BRIEF, NOT_FOR
 from meetsense.values import Analysis, DecisionStatus, Grade, SubjectKind
 
 if TYPE_CHECKING:
@@ -77,13 +76,13 @@ def summary(
         _decisions(console, analysis, found)
         if uptake:
             _uptake(console, uptake)
-        _initiatives(console, initiatives(analysis, everybody, found, uptake))
         shown = replace(
             analysis, measures=tuple(m for m in analysis.measures if m.name in BRIEF or not brief)
         )
         for section in charts.sections(shown.measures, everybody):
             _section(console, section, everybody)
         _doubts(console, shown, everybody)
+        _line(console, NOT_FOR, "dim")
         again = f"meetsense show {clean(analysis.meeting.id)}"
         if brief and stored:
             _line(console, f"Every figure: {again}", "dim")
@@ -294,24 +293,6 @@ def _keys(everybody: Sequence[Person], cells: int) -> dict[str, str]:
 def _letters(i: int) -> str:
     """``A`` to ``Z``, then ``AA``."""
     return (_letters(i // 26 - 1) if i >= 26 else "") + chr(ord("A") + i % 26)
-
-
-def _initiatives(console: Console, everything: Sequence[Own]) -> None:
-    """What each person proposed or amended in the decisions, and who took it up."""
-    begun = [own for own in everything if own.initiatives]
-    if not begun:
-        return
-    _heading(console, "Proposals in the decisions, and who took them up")
-    for own in begun:
-        items = []
-        for item in own.initiatives:
-            told = [f"taken up by {names(item.takers)}" if item.takers else "nobody took it up"]
-            told += [f"{names(item.objectors)} objected"] if item.objectors else []
-            items.append(f"{item.step.role} {item.decision.number}: {', '.join(told)}")
-        outside = len(own.asides) + own.more
-        items += [f"{outside} outside the decisions"] if outside else []
-        _line(console, own.person.name, "bold")
-        _flow(console, items, indent=4)
 
 
 def _section(console: Console, section: charts.Section, everybody: Sequence[Person]) -> None:

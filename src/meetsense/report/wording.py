@@ -601,6 +601,9 @@ OTHER = Family("other", "Further figures", "Figures that belong to none of the f
 _FAMILY_OF = {name: family for family in FAMILIES for name in family.measures}
 _PLACE = {name: (i, j) for i, family in enumerate(FAMILIES) for j, name in enumerate(family.measures)}
 
+NOT_FOR = "This is about acts between people: none of it may be used to assess, pay, promote or dismiss."
+"""Stands in every report."""
+
 BRIEF = frozenset(
     {"talk_share", "initiative_share", "control_share", "claims", "uptake_density", "uptake_centralisation"}
     | {"co_production_ratio", "ratification_gap", "evenness", "dominance_margin"}

@@ -52,7 +52,7 @@ COUNTED = frozenset({"count", "per minute"})
 """Units of numbers of events."""
 UNSTEADY = "read again with the errors that the speaker engine is expected to make, it is mostly not there"
 WIDEST = 2 / 3
-"""A share whose interval spans more than this part of all that is possible is not firm."""
+"""A share or an index whose interval spans more than this part of all that is possible is not firm."""
 TOO_WIDE = "the interval spans more than two thirds of what is possible; more events make it firm"
 Key = tuple[str, Subject]
 
@@ -102,7 +102,7 @@ def _widened(item: Measure, shift: Shift) -> Measure:
     least, most = OWN_RANGES.get(item.name) or RANGES.get(item.unit, (0.0, math.inf))
     low = max(low, least) if item.low >= least else low
     high = min(high, most) if item.high <= most else high
-    wide = item.unit == "share" and high - low > WIDEST
+    wide = item.unit in ("share", "index") and high - low > WIDEST * (most - least)
     return _tentative(replace(item, low=low, high=high), TOO_WIDE if wide else None)
 
 
