@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 from meetsense.report.figures import clock, figure, interval, length, quantity
 from meetsense.report.ledger import decisions
 from meetsense.report.people import LONGEST_NAME, people
+from meetsense.report.terms import MEASURES, term
 from meetsense.report.timeline import WIDTH, close_view, overview
-from meetsense.report.wording import ACTS, GRADES, MEASURES, ROLES, STATUSES, term
+from meetsense.report.wording import ACTS, GRADES, ROLES, STATUSES
 from meetsense.values import (
     ActLabel,
     Analysis,

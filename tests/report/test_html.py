@@ -16,10 +16,11 @@ from hypothesis import HealthCheck, given, settings
 from meetsense import interaction
 from meetsense.report.doubts import doubts, summed
 from meetsense.report.escape import clean, clip
+from meetsense.report.families import FAMILIES
 from meetsense.report.html import page
 from meetsense.report.ledger import QUOTE
 from meetsense.report.people import people
-from meetsense.report.wording import FAMILIES, MEASURES, term
+from meetsense.report.terms import MEASURES, term
 from meetsense.values import Analysis, Grade
 from tests.report import samples
 from tests.report.samples import Answered, Begun

@@ -14,7 +14,8 @@ from meetsense.report.escape import clean
 from meetsense.report.figures import quantity
 from meetsense.report.people import people
 from meetsense.report.terminal import summary
-from meetsense.report.wording import BRIEF, NOT_FOR, term
+from meetsense.report.terms import term
+from meetsense.report.wording import BRIEF, NOT_FOR
 from meetsense.values import Analysis, Grade
 from tests.report import samples
 from tests.strategies import analyses

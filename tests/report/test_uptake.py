@@ -13,11 +13,12 @@ from meetsense.interaction.measures import DEFINITIONS
 from meetsense.report.charts import sections
 from meetsense.report.doubts import doubts, summed, together
 from meetsense.report.escape import clean
+from meetsense.report.families import FAMILIES, OTHER, family, place
 from meetsense.report.initiative import LISTED, MOST, initiatives
 from meetsense.report.ledger import decisions
 from meetsense.report.network import DRAWN, GRID, HEIGHT, WIDTH, drawing, grid, network
 from meetsense.report.people import people
-from meetsense.report.wording import FAMILIES, OTHER, family, place, term
+from meetsense.report.terms import term
 from meetsense.values import Analysis, Grade, Measure, Subject
 from tests.report import samples
 from tests.report.samples import Answered, Begun

@@ -166,7 +166,7 @@ def _context(context: str | None, moving: Sequence[Trend], by: str | None) -> It
 def _trend(trend: Trend) -> Iterator[str]:
     """One figure: the sum over the meetings, and below it how it moves."""
     from meetsense.report.figures import interval, quantity
-    from meetsense.report.wording import term
+    from meetsense.report.terms import term
 
     words, total = term(trend.name), trend.total
     beside = f"{trend.meetings} meeting{'s' * (trend.meetings > 1)}"

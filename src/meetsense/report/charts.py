@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from itertools import groupby
 
 from meetsense.report.doubts import Doubt, doubts
+from meetsense.report.families import BETWEEN, FAMILIES, OTHER, THEN, Family, family, place
 from meetsense.report.figures import Figure, figure, quantity
 from meetsense.report.people import Person
-from meetsense.report.wording import BETWEEN, FAMILIES, OTHER, THEN, Family, Term, family, place, term
+from meetsense.report.terms import Term, term
 from meetsense.values import Grade, Measure, SubjectKind
 
 MOST_BARS = 60

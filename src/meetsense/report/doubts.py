@@ -6,10 +6,10 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from meetsense.report.families import place
 from meetsense.report.figures import figure
 from meetsense.report.ledger import names
 from meetsense.report.people import Person
-from meetsense.report.wording import place
 from meetsense.values import Grade, Measure, Subject, SubjectKind
 
 EVERYBODY = "everybody"

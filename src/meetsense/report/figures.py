@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 
 from meetsense.report.escape import clean
-from meetsense.report.wording import term
+from meetsense.report.terms import term
 from meetsense.values import Measure
 
 MINUS = "\u2212"

@@ -21,6 +21,7 @@ from meetsense.report.initiative import Begun, initiatives
 from meetsense.report.ledger import decisions, names, why_none
 from meetsense.report.network import NUMBERED, drawing, grid, network
 from meetsense.report.people import Person, people
+from meetsense.report.terms import term
 from meetsense.report.timeline import BAND_SECONDS, WIDTH, close_view, overview
 from meetsense.report.transcript import transcript
 from meetsense.values import Analysis, DecisionStatus, Grade, LedgerRole
@@ -81,6 +82,7 @@ def page(analysis: Analysis, begun: Sequence[Begun] = ()) -> str:
         engines=_engines(analysis),
         no_decisions=why_none(analysis),
         wording=wording,
+        term=term,
         DecisionStatus=DecisionStatus,
         LedgerRole=LedgerRole,
         style=style,
