@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from meetsense.interaction import act_model, act_rules
 from meetsense.interaction.act_features import NEAR, SLOTS, Features, Floats
 from meetsense.interaction.act_rules import VERDICTS, Context, Verdict
-from meetsense.interaction.acts import label_with
+from meetsense.interaction.acts import decides, label_with
 from meetsense.values import ActLabel, Span, Utterance
 from tests.bench.acts import icsi
 
@@ -143,8 +143,35 @@ def test_the_name_changes_with_the_weights() -> None:
 
 
 def test_every_verdict_has_a_number_of_its_own() -> None:
-    numbers = {Verdict(label, 0.5, bound).number for label in ActLabel for bound in (False, True)}
-    assert numbers == set(range(VERDICTS))
+    numbers = [
+        Verdict(label, 0.5, bound, weak=weak).number
+        for label in ActLabel
+        for bound, weak in ((False, False), (False, True), (True, False))
+    ]
+    assert sorted(numbers) == list(range(VERDICTS))
+
+
+def test_a_meeting_decides_all_along_by_its_share_of_plain_proposals() -> None:
+    plain, weak = Verdict(ActLabel.PROPOSAL, 0.7), Verdict(ActLabel.PROPOSAL, 0.45, weak=True)
+    other = Verdict(ActLabel.INFORMATION, 0.85)
+    assert decides([other] * 99)
+    assert not decides([other] * 100)
+    assert decides([other] * 970 + [plain] * 30)
+    assert not decides([other] * 970 + [weak] * 30)
+
+
+def test_among_much_else_the_network_judges_plain_wording_and_rules_confirm() -> None:
+    rules, model = act_rules.load("en"), act_model.load_model("en")
+    assert rules is not None
+    assert model is not None
+    one = Utterance(0, "A", Span(0, 2), "I'd suggest it was a cold winter.")
+    talk = [Utterance(i, "AB"[i % 2], Span(3 * i, 3 * i + 2), "It rained all day.") for i in range(1, 200)]
+    last = Utterance(200, "B", Span(600, 602), "So that's decided.")
+    alone, among = label_with([one], rules, model), label_with([one, *talk, last], rules, model)
+    assert alone[0].label is ActLabel.PROPOSAL
+    assert alone[0].confidence == rules.judge(rules.read(one.text, True), Context()).confidence
+    assert among[0].confidence != alone[0].confidence
+    assert among[200].label is ActLabel.CONFIRMATION
 
 
 def test_the_rules_insist_against_the_network_and_doubt_gives_way() -> None:

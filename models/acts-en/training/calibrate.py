@@ -34,8 +34,6 @@ class Unseen:
     """[sentence]: what the rules say."""
     firm: Ints
     """[sentence]: the label that the rules insist on, index in LABELS, their number for another; -1: none."""
-    bound: NDArray[np.bool_]
-    """[sentence]: what the rules say rests on a proposal on the table."""
     deciding: NDArray[np.bool_]
     """[sentence]: it was said while people decide, so no label gets a bonus."""
     labels: Ints
@@ -84,9 +82,10 @@ def calibrate(unseen: Unseen) -> Calibration:
 
 
 def _chosen(bonus: Floats, likely: Floats, unseen: Unseen) -> Ints:
-    """What ``acts`` chooses: the rules' label where they insist, else the best with the bonus."""
+    """What ``acts`` chooses: the rules' label where theirs stands, else the best with the bonus."""
     sure = likely[:, [label not in OPEN for label in LABELS]].max(axis=1) >= SURE
-    insists = (unseen.firm >= 0) & (unseen.deciding | ~unseen.bound | ~sure)
+    confirms = unseen.firm == len(LABELS)
+    insists = (unseen.firm >= 0) & (unseen.deciding | (confirms & ~sure))
     best = (likely * np.exp(bonus * ~unseen.deciding[:, None])).argmax(axis=1)
     return np.where(insists, unseen.firm, best)
 

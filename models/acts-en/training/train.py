@@ -27,7 +27,7 @@ from meetsense.interaction import act_rules
 from meetsense.interaction.act_features import Floats, Vocabulary, features, spoken
 from meetsense.interaction.act_model import LABELS, Network, logarithms
 from meetsense.interaction.act_rules import Reading, Rules, Sentence, Table
-from meetsense.interaction.acts import is_punctuated
+from meetsense.interaction.acts import decides, is_punctuated
 from meetsense.interaction.lexicon import plain_text
 
 FOLDS = 10
@@ -49,21 +49,23 @@ def lesson(meeting: icsi.Meeting, rules: Rules, known: Vocabulary, tags: Sequenc
     return Lesson(told, labels, flags)
 
 
-def verdicts(meeting: icsi.Meeting, rules: Rules, *, marked: bool) -> list[tuple[int, int, bool, bool]]:
-    """Of each utterance what ``Unseen`` holds of the rules: verdict, firm, bound, deciding."""
+def verdicts(meeting: icsi.Meeting, rules: Rules, *, marked: bool) -> list[tuple[int, int, bool]]:
+    """Of each utterance what ``Unseen`` holds of the rules: verdict, firm, deciding."""
     texts = [plain_text(said.text if marked else icsi.bare(said.text)) for said in meeting.utterances]
     punctuated = is_punctuated(texts)
     table, readings = Table(), dict[str, Reading]()
-    found = []
+    found, said_so = [], []
     for said, text in zip(meeting.utterances, texts, strict=True):
         line = Sentence(said.speaker, said.span, text)
         context = table.context(line)
         read = readings.setdefault(text, rules.read(text, punctuated))
         verdict = rules.judge(read, context)
         firm = EXACT.get(verdict.label, len(LABELS)) if verdict.insists else -1
-        found.append((verdict.number, firm, verdict.bound, context.deciding))
+        found.append((verdict.number, firm, context.deciding))
+        said_so.append(verdict)
         table.hear(line, verdict.label, read.content, weak=verdict.weak)
-    return found
+    all_along = decides(said_so)
+    return [(number, firm, deciding or all_along) for number, firm, deciding in found]
 
 
 def learn(lessons: Sequence[Lesson], runs: int, seed: int, kept: Path) -> Arrays:

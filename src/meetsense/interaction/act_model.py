@@ -38,7 +38,7 @@ LABELS = (
 OPEN = (ActLabel.INFORMATION, ActLabel.QUESTION, ActLabel.BACKCHANNEL, ActLabel.OTHER, ActLabel.FLOOR)
 """What proposals and answers to them look like that aren't worded as such."""
 SURE = 0.5
-"""Where another label than those is so likely, rules that rest on what was said before don't overrule it."""
+"""Where another label than those is so likely, a confirmation by the rules doesn't overrule it."""
 BLOCK = 256
 """Sentences that are computed at once."""
 

@@ -51,8 +51,8 @@ _STANCES = {
 """What others say to a proposal and that leaves it to be answered by more people."""
 
 _NUMBERS = {label: number for number, label in enumerate(ActLabel)}
-VERDICTS = 2 * len(_NUMBERS)
-"""How many verdicts there are but for their confidence."""
+VERDICTS = 3 * len(_NUMBERS)
+"""How many verdicts there are: plain, weak and bound ones of each label."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,14 +236,14 @@ class Verdict:
     bound: bool = False
     """It rests on a proposal that is on the table."""
     insists: bool = False
-    """It stands whatever a network says; else it is only evidence."""
+    """Where people decide it stands whatever a network says; elsewhere it is evidence, unless it confirms."""
     weak: bool = False
     """Its words say other things as well."""
 
     @property
     def number(self) -> int:
         """Which of the VERDICTS it is."""
-        return 2 * _NUMBERS[self.label] + self.bound
+        return 3 * _NUMBERS[self.label] + (2 if self.bound else int(self.weak))
 
 
 @dataclass(frozen=True, slots=True)
