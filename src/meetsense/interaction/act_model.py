@@ -89,15 +89,22 @@ def _rectified(values: Floats) -> Floats:
 
 
 def summed(told: Features, table: Floats) -> Floats:
-    """[sentence, column]: a table's rows summed over a sentence's runs, over the root of their number."""
-    from scipy import sparse
+    """[sentence, column]: a table's rows summed over a sentence's runs, over the root of their number.
 
-    count = len(told.dense)
-    often = np.bincount(told.rows, minlength=count)
-    weight = (1 / np.sqrt(np.maximum(often, 1))).astype(np.float32)[told.rows]
-    starts = np.concatenate([[0], np.cumsum(often)])
-    matrix = sparse.csr_matrix((weight, told.runs, starts), shape=(count, len(table)))
-    return np.asarray(matrix @ table, dtype=np.float32)
+    The first runs of all sentences are added together, then the second ones, and so on: sentences with many
+    runs come first, so those that have another one are always the first so many.
+    """
+    often = np.bincount(told.rows, minlength=len(told.dense))
+    order = np.argsort(-often, kind="stable")
+    starts = (np.cumsum(often) - often)[order]
+    weight = (1 / np.sqrt(np.maximum(often, 1))).astype(np.float32)[order, None]
+    longer = np.searchsorted(-often[order], -np.arange(often.max(initial=0)))
+    total = np.zeros((len(often), table.shape[1]), np.float32)
+    for nth, count in enumerate(longer.tolist()):
+        total[:count] += table[told.runs[starts[:count] + nth]] * weight[:count]
+    found = np.empty_like(total)
+    found[order] = total
+    return found
 
 
 @dataclass(frozen=True, slots=True)
