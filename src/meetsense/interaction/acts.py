@@ -27,6 +27,7 @@ from meetsense.interaction import act_rules
 from meetsense.interaction.act_features import Spoken, spoken
 from meetsense.interaction.act_model import LABELS, OPEN, SURE, Model, load_model
 from meetsense.interaction.act_rules import Reading, Rules, Sentence, Table, Verdict
+from meetsense.interaction.cycles import no_cycles
 from meetsense.interaction.lexicon import code_of, plain_text
 from meetsense.values import Act, ActLabel, Span, Utterance
 
@@ -67,6 +68,7 @@ def acts_engine(language: str | None) -> str | None:
     return f"{rules.name}+{model.name}" if model else rules.name
 
 
+@no_cycles()
 def label_acts(utterances: Sequence[Utterance], language: str | None) -> tuple[Act, ...]:
     """One act an utterance, in the order given; none when the language has no rules.
 

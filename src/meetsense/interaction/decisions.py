@@ -30,6 +30,7 @@ from collections import Counter, deque
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
+from meetsense.interaction.cycles import no_cycles
 from meetsense.interaction.lexicon import code_of
 from meetsense.interaction.topics import Topics, topics
 from meetsense.values import (
@@ -84,6 +85,7 @@ class Windows:
             raise ValueError(f"windows are above 0, not {self}")
 
 
+@no_cycles()
 def link_decisions(
     utterances: Sequence[Utterance],
     acts: Sequence[Act],

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
+from meetsense.interaction.cycles import no_cycles
 from meetsense.interaction.doubt import NONE, Doubt
 from meetsense.interaction.floor import segments
 from meetsense.interaction.measures import (
@@ -51,6 +52,7 @@ DOUBTED_WHEN_BLIND = frozenset({"gap_median", "backchannels"})
 __all__ = ["BLIND", "DEFINITIONS", "Definition", "measure"]
 
 
+@no_cycles()
 def measure(
     turns: tuple[Turn, ...],
     *,
