@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from functools import cache
+from functools import cache, lru_cache
 from itertools import chain, pairwise
 from typing import TYPE_CHECKING
 
@@ -123,7 +123,7 @@ def claim_of(label: ActLabel, marks: frozenset[Mark]) -> ClaimKind | None:
     return ClaimKind.SUMMARY if Mark.SUMMARY in marks else None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Leadership:
     """The words of one language that move a meeting."""
 
@@ -142,15 +142,18 @@ class Leadership:
         >>> words, sorted(stems), [mark.value for mark in marks]
         (9, ['mov', 'phon', 'second'], ['agenda'])
         """
-        words = [word for word in self.topics.words(text) if word not in self.fillers]
-        stems = self.topics.stems(frozenset(words))
-        if not sought:
-            return len(words), stems, _UNMARKED
-        line = " ".join([*words[:1], *(word for before, word in pairwise(words) if word != before)])
-        if not self.any_mark.search(line):
-            return len(words), stems, _UNMARKED
-        marks = [mark for mark in sought if self.marks[mark].search(line)]
-        return len(words), stems, frozenset(marks) if marks else _UNMARKED
+        count, stems, line = _heard(text, self)
+        marks = [mark for mark in sought if self.marks[mark].search(line)] if line else ()
+        return count, stems, frozenset(marks) if marks else _UNMARKED
+
+
+@lru_cache(maxsize=1 << 14)
+def _heard(text: str, how: Leadership) -> tuple[int, frozenset[str], str]:
+    """Number of words, topic stems and the words in a line, empty where it has no mark."""
+    said = how.topics.read(text)
+    words = [word for word in said.words if word not in how.fillers]
+    line = " ".join([*words[:1], *(word for before, word in pairwise(words) if word != before)])
+    return len(words), said.stems, line if how.any_mark.search(line) else ""
 
 
 @cache

@@ -25,6 +25,21 @@ _GROUP = re.compile(r"\((?!\?)")
 
 
 @dataclass(frozen=True, slots=True)
+class Wording:
+    """What a text says, word by word."""
+
+    words: tuple[str, ...]
+    """Lower case, spelled one way, without those broken off."""
+    stems: frozenset[str]
+    """Of those that carry a topic."""
+
+    @property
+    def line(self) -> str:
+        """The words with a space between each two."""
+        return " ".join(self.words)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Topics:
     """The words of one language that tie utterances together."""
 
@@ -45,18 +60,14 @@ class Topics:
     spellings: Mapping[str, str]
     endings: tuple[tuple[str, str], ...]
 
-    def line(self, text: str) -> str:
-        """The words of a text in lower case, spelled one way, without those broken off."""
-        return " ".join(self.words(text))
+    def read(self, text: str) -> Wording:
+        """The words of a text and what they are about.
 
-    def words(self, text: str) -> list[str]:
-        """The same, word by word; a spelling may be several words.
-
-        >>> topics().words("We're gonna o-open it.")[-2:]
-        ['o-open', 'it']
+        >>> found = topics().read("We're gonna o-open the door.")
+        >>> found.line, sorted(found.stems)
+        ("we're going to o-open the door", ['door', 'o-open'])
         """
-        found = [self.spellings.get(token, token) for token in tokens(plain_text(text))]
-        return [word for spelled in found if spelled[-1] != "-" for word in spelled.split()]
+        return _read(text, self)
 
     def amends(self, line: str) -> bool:
         """Whether a line of words speaks of a change to what is on the table."""
@@ -113,6 +124,14 @@ class Topics:
             if first is not None and word not in self.stopwords and word not in self.fillers:
                 end = match.end()
         return "" if first is None or end is None else piece[matches[first].start() : end]
+
+
+@lru_cache(maxsize=1 << 14)
+def _read(text: str, how: Topics) -> Wording:
+    """Kept, since decisions and moves are told from the same texts."""
+    found = [how.spellings.get(token, token) for token in tokens(plain_text(text))]
+    words = tuple([word for spelled in found if spelled[-1] != "-" for word in spelled.split()])
+    return Wording(words, how.stems(frozenset(words)))
 
 
 @cache
