@@ -18,7 +18,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from meetsense.interaction.act_features import Features, Floats, Spoken, Vocabulary, features, vocabulary
+from meetsense.interaction.act_features import (
+    Features,
+    Floats,
+    Ints,
+    Spoken,
+    Vocabulary,
+    features,
+    vocabulary,
+)
 from meetsense.interaction.act_rules import Sentence
 from meetsense.values import ActLabel
 
@@ -129,9 +137,9 @@ class Model:
         told = features(sentences, said, self.known, punctuated=punctuated)
         return logarithms(self.network.log_odds(told)) * np.float32(self.sharpness[punctuated])
 
-    def weigh(self, odds: Floats, *, punctuated: bool) -> Floats:
-        """[sentence, verdict, label]: how likely each label is when the rules say so."""
-        return softmax(odds[:, None, :] + self.evidence[punctuated])
+    def weigh(self, odds: Floats, verdicts: Ints, *, punctuated: bool) -> Floats:
+        """[sentence, label]: how likely each label is, with the number of what the rules say of each."""
+        return softmax(odds + self.evidence[punctuated][verdicts])
 
 
 def logarithms(odds: Floats) -> Floats:

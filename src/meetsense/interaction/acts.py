@@ -18,13 +18,12 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import accumulate
+from itertools import accumulate, islice
 
 import numpy as np
-from numpy.typing import NDArray
 
 from meetsense.interaction import act_rules
-from meetsense.interaction.act_features import Spoken, spoken
+from meetsense.interaction.act_features import Floats, spoken
 from meetsense.interaction.act_model import LABELS, OPEN, SURE, Model, load_model
 from meetsense.interaction.act_rules import Reading, Rules, Sentence, Table, Verdict
 from meetsense.interaction.cycles import no_cycles
@@ -90,30 +89,50 @@ def label_with(
     punctuated = is_punctuated(texts)
     order = sorted(range(len(utterances)), key=lambda at: (utterances[at].span.start, at))
     pieces = [sentences(utterances[at], texts[at]) for at in order]
-    choices = _choices(pieces, rules, model, punctuated) if model else None
-    table, readings = Table(), dict[str, Reading]()
+    ruled = _ruled([utterances[at] for at in order], pieces, rules, punctuated)
+    chosen = _chosen(pieces, ruled, rules, model, punctuated) if model else [_plain(r.verdict) for r in ruled]
+    left = iter(chosen)
     acts: dict[int, Act] = {}
-    row = 0
     for at, parts in zip(order, pieces, strict=True):
-        whole = Sentence(utterances[at].speaker, utterances[at].span, texts[at])
+        label, confidence = max(islice(left, len(parts)), key=_weight, default=(ActLabel.OTHER, 0.5))
+        acts[at] = Act(utterances[at].id, label, round(confidence * factor, 3))
+    return tuple(acts[at] for at in range(len(utterances)))
+
+
+@dataclass(frozen=True, slots=True)
+class _Ruled:
+    """What the rules say of a sentence."""
+
+    verdict: Verdict
+    deciding: bool
+    """It was said while people decide."""
+
+    def stands(self, *, doubted: bool) -> bool:
+        """Whether it is chosen whatever the network says; ``doubted`` where that is sure of a rarer label."""
+        return self.verdict.insists and (self.deciding or not (self.verdict.bound and doubted))
+
+
+def _ruled(
+    said: Sequence[Utterance], pieces: Sequence[Sequence[Sentence]], rules: Rules, punctuated: bool
+) -> list[_Ruled]:
+    """What the rules say of every sentence of utterances in time order."""
+    table, readings = Table(), dict[str, Reading]()
+    ruled: list[_Ruled] = []
+    for utterance, parts in zip(said, pieces, strict=True):
+        whole = parts[0] if len(parts) == 1 else Sentence(utterance.speaker, utterance.span, utterance.text)
         context = table.context(whole)
         content = frozenset[str]()
-        ruled: list[Verdict] = []
-        found: list[tuple[ActLabel, float]] = []
+        verdicts: list[Verdict] = []
         for part in parts:
             read = readings.get(part.text)
             if read is None:
                 read = readings[part.text] = rules.read(part.text, punctuated)
-            verdict = rules.judge(read, context)
-            ruled.append(verdict)
-            found.append(choices.label(row, verdict, context.deciding) if choices else _plain(verdict))
+            verdicts.append(rules.judge(read, context))
             content |= read.content
-            row += 1
-        label, confidence = max(found, key=_weight, default=(ActLabel.OTHER, 0.5))
-        acts[at] = Act(utterances[at].id, label, round(confidence * factor, 3))
-        said = max(ruled, key=lambda verdict: _weight(_plain(verdict)), default=NOTHING)
-        table.hear(whole, said.label, content, weak=said.weak)
-    return tuple(acts[at] for at in range(len(utterances)))
+        ruled += [_Ruled(verdict, context.deciding) for verdict in verdicts]
+        heaviest = max(verdicts, key=lambda verdict: _weight(_plain(verdict)), default=NOTHING)
+        table.hear(whole, heaviest.label, content, weak=heaviest.weak)
+    return ruled
 
 
 def _plain(verdict: Verdict) -> tuple[ActLabel, float]:
@@ -138,43 +157,41 @@ def sentences(said: Utterance, text: str) -> list[Sentence]:
     ]
 
 
-@dataclass(frozen=True, slots=True)
-class _Choices:
-    """What is chosen for each sentence, whatever the rules will say of it."""
-
-    picked: tuple[NDArray[np.int64], NDArray[np.int64]]
-    """[deciding][sentence, verdict]: index in LABELS."""
-    likely: NDArray[np.float32]
-    """[sentence, verdict, label]"""
-    sure: NDArray[np.bool_]
-    """[sentence, verdict]: it is likely to be more than a statement or a question."""
-
-    def label(self, row: int, verdict: Verdict, deciding: bool) -> tuple[ActLabel, float]:
-        """Label and confidence of a sentence of which the rules say so."""
-        number = verdict.number
-        if verdict.insists and (deciding or not (verdict.bound and self.sure[row, number])):
-            return verdict.label, verdict.confidence
-        label = int(self.picked[deciding][row, number])
-        return LABELS[label], float(self.likely[row, number, label])
-
-
-def _choices(pieces: Sequence[Sequence[Sentence]], rules: Rules, model: Model, punctuated: bool) -> _Choices:
-    """What the network and each verdict of the rules come to."""
+def _chosen(
+    pieces: Sequence[Sequence[Sentence]],
+    ruled: Sequence[_Ruled],
+    rules: Rules,
+    model: Model,
+    punctuated: bool,
+) -> list[tuple[ActLabel, float]]:
+    """Label and confidence of every sentence, from what the rules say of it and the network."""
     flat = [part for parts in pieces for part in parts]
+    odds = _odds(flat, rules, model, punctuated)
+    deciding = np.array([each.deciding for each in ruled], dtype=np.bool_)
+    numbers = np.array([each.verdict.number for each in ruled], dtype=np.int64)
+    likely = model.weigh(odds, numbers, punctuated=punctuated)
+    rare = np.argmax(likely * np.exp(model.bonus[punctuated]), axis=1)
+    picked = np.where(deciding, np.argmax(likely, axis=1), rare)
+    best = likely[np.arange(len(picked)), picked]
+    sure = likely[:, [label not in OPEN for label in LABELS]].max(axis=1, initial=0) >= SURE
+    return [
+        _plain(each.verdict) if each.stands(doubted=doubted) else (LABELS[label], confidence)
+        for each, doubted, label, confidence in zip(
+            ruled, sure.tolist(), picked.tolist(), best.tolist(), strict=True
+        )
+    ]
+
+
+def _odds(flat: Sequence[Sentence], rules: Rules, model: Model, punctuated: bool) -> Floats:
+    """[sentence, label]: what the network makes of sentences, in the order given."""
     order = sorted(range(len(flat)), key=lambda at: flat[at].span.start)
-    heard: dict[str, Spoken] = {}
-    for part in flat:
-        if part.text not in heard:
-            heard[part.text] = spoken(part.text, rules.spelling)
+    heard = {text: spoken(text, rules.spelling) for text in dict.fromkeys(part.text for part in flat)}
     told = model.log_odds(
         [flat[at] for at in order], [heard[flat[at].text] for at in order], punctuated=punctuated
     )
     odds = np.empty_like(told)
     odds[order] = told
-    likely = model.weigh(odds, punctuated=punctuated)
-    rare = np.argmax(likely * np.exp(model.bonus[punctuated]), axis=2)
-    sure = likely[:, :, [label not in OPEN for label in LABELS]].max(axis=2, initial=0) >= SURE
-    return _Choices((rare, np.argmax(likely, axis=2)), likely, sure)
+    return odds
 
 
 def is_punctuated(texts: Sequence[str]) -> bool:
