@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -317,6 +318,7 @@ def _one_of(values: Ints, edges: Ints) -> Floats:
     return np.eye(len(edges) + 1, dtype=np.float32)[np.searchsorted(edges, values, side="right")]
 
 
+@lru_cache(maxsize=1 << 14)
 def _shape(word: str) -> str:
     if word[0].isdigit():
         return "<number>"

@@ -81,14 +81,14 @@ class Network:
 def around(layer: Floats, told: Features, weights: Floats) -> Floats:
     """What the neighbours add: by place as the same person's, by place as another's, then the others."""
     padded = np.concatenate([layer, np.zeros((1, layer.shape[1]), np.float32)])
-    near = told.same.shape[1]
-    blocks = []
-    for start in range(0, len(layer), BLOCK):
-        rows = slice(start, start + BLOCK)
-        seen = padded[told.neighbours[rows]]
-        same = told.same[rows, :, None]
-        parts = (seen[:, :near] * same, seen[:, :near] * ~same, seen[:, near:])
-        blocks.append(np.concatenate(parts, axis=1).reshape(len(seen), -1) @ weights)
+    nobody, near = len(layer), told.same.shape[1]
+    by_place = told.neighbours[:, :near]
+    own, foreign = np.where(told.same, by_place, nobody), np.where(told.same, nobody, by_place)
+    seen = np.concatenate([own, foreign, told.neighbours[:, near:]], axis=1)
+    blocks = [
+        padded[seen[start : start + BLOCK]].reshape(-1, len(weights)) @ weights
+        for start in range(0, len(layer), BLOCK)
+    ]
     return np.concatenate(blocks) if blocks else np.zeros((0, weights.shape[1]), np.float32)
 
 

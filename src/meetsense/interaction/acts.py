@@ -33,6 +33,8 @@ from meetsense.values import Act, ActLabel, Span, Utterance
 UNKNOWN_LANGUAGE_FACTOR = 0.8
 """Confidence of English acts in words of a language that nobody named."""
 _SENTENCE = re.compile(r"(?<=\w\w[.?!])[\"')]*\s+(?=\S)")
+_MARK_INSIDE = re.compile(r"[.?!][\"')]*\s+\S")
+"""What has none is one sentence; this is told sooner than where it could be split."""
 NOTHING = Verdict(ActLabel.OTHER, 0.5)
 """What is said of an utterance without words."""
 _WEIGHTS = (
@@ -145,7 +147,8 @@ def _weight(found: tuple[ActLabel, float]) -> tuple[int, float]:
 
 def sentences(said: Utterance, text: str) -> list[Sentence]:
     """The sentences of an utterance's plain text; each takes the part of its time that its letters take."""
-    parts = [part for part in _SENTENCE.split(text) if part.strip()]
+    pieces = _SENTENCE.split(text) if _MARK_INSIDE.search(text) else [text]
+    parts = [part for part in pieces if part.strip()]
     if len(parts) < 2:
         return [Sentence(said.speaker, said.span, part) for part in parts]
     first, last = round(said.span.start * 1000), round(said.span.end * 1000)
