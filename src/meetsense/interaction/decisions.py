@@ -150,7 +150,9 @@ def _listen(utterances: Sequence[Utterance], acts: Sequence[Act], lexicon: Topic
     heard = [said for said in utterances if said.id in labels and said.text.strip()]
     order = sorted(range(len(heard)), key=lambda i: (heard[i].span.start, i))
     read = [lexicon.read(said.text) for said in heard]
-    uses = Counter(stem for found in read for stem in found.stems)
+    lines, words = [found.line for found in read], [found.words for found in read]
+    stems = [found.stems for found in read]
+    uses = Counter(stem for found in stems for stem in found)
     most = max(COMMON_USES, COMMON_SHARE * len(heard))
     common = frozenset(stem for stem, count in uses.items() if count > most)
     weight = {stem: math.log(1 + len(heard) / count) for stem, count in uses.items()}
@@ -159,13 +161,12 @@ def _listen(utterances: Sequence[Utterance], acts: Sequence[Act], lexicon: Topic
         said, act = heard[i], labels[heard[i].id]
         if act.label in SILENT:
             continue
-        words, stems, line = read[i].words, read[i].stems, read[i].line
-        asks = act.label is ActLabel.QUESTION and lexicon.asks_for(line)
+        asks = act.label is ActLabel.QUESTION and lexicon.asks_for(lines[i])
         label = ActLabel.PROPOSAL if asks else act.label
         proposes = label is ActLabel.PROPOSAL
         # A proposal about what everybody talks about is still about that.
-        rare = stems - common
-        topic = (rare or stems) if proposes else rare
+        rare = stems[i] - common
+        topic = (rare or stems[i]) if proposes else rare
         told.append(
             _Said(
                 id=said.id,
@@ -179,12 +180,12 @@ def _listen(utterances: Sequence[Utterance], acts: Sequence[Act], lexicon: Topic
                 weight=weight,
                 rarity=sum(weight[stem] for stem in sorted(topic)) if proposes else 0.0,
                 topic=lexicon.quote(said.text) if proposes else "",
-                points=not lexicon.pointing.isdisjoint(words),
-                raises=proposes and lexicon.raises(line),
-                problem=not proposes and lexicon.states_problem(line),
-                amends=proposes and lexicon.amends(line),
-                drops=not lexicon.dropping.isdisjoint(words),
-                praises=not lexicon.praising.isdisjoint(words),
+                points=bool(words[i] & lexicon.pointing),
+                raises=proposes and lexicon.raises(lines[i]),
+                problem=not proposes and lexicon.states_problem(lines[i]),
+                amends=proposes and lexicon.amends(lines[i]),
+                drops=bool(words[i] & lexicon.dropping),
+                praises=bool(words[i] & lexicon.praising),
             )
         )
     return told

@@ -17,7 +17,8 @@ from itertools import chain, pairwise
 from typing import TYPE_CHECKING
 
 from meetsense.interaction.lexicon import DEFAULT, code_of, language_data
-from meetsense.interaction.topics import Topics, anywhere, topics
+from meetsense.interaction.phrases import anywhere, line_of
+from meetsense.interaction.topics import Topics, topics
 from meetsense.values import ActLabel
 
 if TYPE_CHECKING:
@@ -151,8 +152,8 @@ class Leadership:
 def _heard(text: str, how: Leadership) -> tuple[int, frozenset[str], str]:
     """Number of words, topic stems and the words in a line, empty where it has no mark."""
     said = how.topics.read(text)
-    words = [word for word in said.words if word not in how.fillers]
-    line = " ".join([*words[:1], *(word for before, word in pairwise(words) if word != before)])
+    words = [word for word in said.line.split() if word not in how.fillers]
+    line = line_of([*words[:1], *(word for before, word in pairwise(words) if word != before)])
     return len(words), said.stems, line if how.any_mark.search(line) else ""
 
 
@@ -212,4 +213,4 @@ def leads(role: str) -> bool:
     >>> leads("Project Manager"), leads("note-taker")
     (True, False)
     """
-    return bool(_leading().search(role.lower()))
+    return bool(_leading().search(line_of(role.lower().split())))

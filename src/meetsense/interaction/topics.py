@@ -7,11 +7,12 @@ stemmer is light on purpose: it need not be right, only alike for the forms of o
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache, lru_cache
 
 from meetsense.interaction.lexicon import DEFAULT, PLAIN, language_data, plain_text, tokens
+from meetsense.interaction.phrases import anywhere, line_of
 
 SHORTEST_STEM = 3
 """No ending is taken off when fewer letters would stay."""
@@ -21,22 +22,18 @@ TOPIC_WORDS = 8
 _WORD = re.compile(r"[^\W_]+(?:['-][^\W_]+)*")
 _PIECE = re.compile(r"[^.,;:?!…()\[\]\"“”„«»\n]+")
 _SENTENCE = re.compile(r"[^.?!…]+")
-_GROUP = re.compile(r"\((?!\?)")
 
 
 @dataclass(frozen=True, slots=True)
 class Wording:
     """What a text says, word by word."""
 
-    words: tuple[str, ...]
-    """Lower case, spelled one way, without those broken off."""
+    line: str
+    """Its words in lower case, spelled one way, without those broken off, a space before each."""
+    words: frozenset[str]
+    """The same, each once."""
     stems: frozenset[str]
     """Of those that carry a topic."""
-
-    @property
-    def line(self) -> str:
-        """The words with a space between each two."""
-        return " ".join(self.words)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -65,7 +62,7 @@ class Topics:
 
         >>> found = topics().read("We're gonna o-open the door.")
         >>> found.line, sorted(found.stems)
-        ("we're going to o-open the door", ['door', 'o-open'])
+        (" we're going to o-open the door", ['door', 'o-open'])
         """
         return _read(text, self)
 
@@ -130,8 +127,9 @@ class Topics:
 def _read(text: str, how: Topics) -> Wording:
     """Kept, since decisions and moves are told from the same texts."""
     found = [how.spellings.get(token, token) for token in tokens(plain_text(text))]
-    words = tuple([word for spelled in found if spelled[-1] != "-" for word in spelled.split()])
-    return Wording(words, how.stems(frozenset(words)))
+    words = [word for spelled in found if spelled[-1] != "-" for word in spelled.split()]
+    different = frozenset(words)
+    return Wording(line_of(words), different, how.stems(different))
 
 
 @cache
@@ -158,17 +156,6 @@ def topics(code: str = DEFAULT) -> Topics | None:
         spellings=data["spellings"],
         endings=tuple(sorted(table["endings"].items(), key=lambda pair: -len(pair[0]))),
     )
-
-
-def anywhere(phrases: Iterable[str]) -> re.Pattern[str]:
-    """A pattern of one of the phrases, whole words, in a line of words.
-
-    >>> bool(anywhere(["mov(e|ing) on"]).search("let's move on")), bool(anywhere(["on"]).search("one"))
-    (True, False)
-    """
-    # Groups that catch nothing are quicker.
-    quick = (_GROUP.sub("(?:", phrase) for phrase in phrases)
-    return re.compile(rf"(?<!\S)(?:{'|'.join(quick)})(?!\S)")
 
 
 @lru_cache(maxsize=1 << 16)
