@@ -231,10 +231,10 @@ def _speakers(sentences: Sequence[Sentence]) -> Ints:
 
 
 def _times(sentences: Sequence[Sentence], speakers: Ints, near: Ints) -> Floats:
-    start = np.array([round(said.span.start * 1000) for said in sentences], dtype=np.int64)
-    end = np.array([round(said.span.end * 1000) for said in sentences], dtype=np.int64)
-    start -= start[0] if len(start) else 0
-    end -= round(sentences[0].span.start * 1000) if sentences else 0
+    spans = np.array([(said.span.start, said.span.end) for said in sentences]).reshape(-1, 2)
+    start, end = np.rint(spans.T * 1000).astype(np.int64)
+    began = start[:1].sum()
+    start, end = start - began, end - began
     starts, ends = np.append(start, NEVER), np.append(end, -NEVER)
     others = _ends_of_others(speakers.tolist(), end.tolist())
     next_other, last_own, next_own = (near[:, len(NEAR) + i] for i in (1, 2, 3))

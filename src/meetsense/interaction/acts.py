@@ -132,9 +132,16 @@ def _ruled(
             verdicts.append(rules.judge(read, context))
             content |= read.content
         ruled += [_Ruled(verdict, context.deciding) for verdict in verdicts]
-        heaviest = max(verdicts, key=lambda verdict: _weight(_plain(verdict)), default=NOTHING)
+        heaviest = _heaviest(verdicts)
         table.hear(whole, heaviest.label, content, weak=heaviest.weak)
     return ruled
+
+
+def _heaviest(verdicts: Sequence[Verdict]) -> Verdict:
+    """The verdict that speaks for an utterance; most have one sentence, and so no choice."""
+    if len(verdicts) == 1:
+        return verdicts[0]
+    return max(verdicts, key=lambda verdict: _weight(_plain(verdict)), default=NOTHING)
 
 
 def _plain(verdict: Verdict) -> tuple[ActLabel, float]:
