@@ -9,6 +9,8 @@ _CHOICE = re.compile(r"\((?!\?)([^()]*)\)(\??)(?![*+{])")
 """A choice of words that a phrase begins with, and whether it may be left out."""
 _GROUP = re.compile(r"\((?!\?)")
 _REPEATS = frozenset("?*+{")
+_FIRST = "(?<!. )"
+"""The beginning of a line, once its first space has been read."""
 
 
 def line_of(words: Iterable[str]) -> str:
@@ -24,11 +26,11 @@ def anywhere(phrases: Iterable[str]) -> re.Pattern[str]:
     """A pattern of one of the phrases, whole words, in a line of words.
 
     It tells whether there is one, not which: the order of the phrases is lost. Where there is none it says so
-    after a look at the first letter of each word.
+    after a look at the first letter of each word. A phrase that begins with ``^`` begins the line.
 
-    >>> found = anywhere(["mov(e|ing) on", "(please )?stop|halt"])
-    >>> [bool(found.search(line)) for line in (" let's move on", " remove one", " halt", " stopped")]
-    [True, False, True, False]
+    >>> found = anywhere(["mov(e|ing) on", "(please )?stop|halt", "^(and|so)"])
+    >>> [bool(found.search(line)) for line in (" let's move on", " remove one", " halt", " and", " or so")]
+    [True, False, True, True, False]
     """
     begun: dict[str, list[str]] = {}
     others: list[str] = []
@@ -38,7 +40,7 @@ def anywhere(phrases: Iterable[str]) -> re.Pattern[str]:
             if letter.isalpha() and rest[:1] not in _REPEATS:
                 begun.setdefault(letter, []).append(rest)
             else:
-                others.append(one)
+                others.append(_FIRST + one[1:] if letter == "^" else one)
     either = "|".join([*(f"{letter}({'|'.join(rests)})" for letter, rests in begun.items()), *others])
     # Groups that catch nothing are quicker.
     return re.compile(_GROUP.sub("(?:", rf" ({either})(?!\S)"))
