@@ -422,6 +422,16 @@ def test_ledger_quotes_evidence_and_links_both_ways() -> None:
     assert by_id["u7"].all("a")[-1].attributes["href"] == "#d2"
 
 
+def test_a_decision_stands_with_the_words_in_which_it_was_made() -> None:
+    talk = samples.meeting()
+    made = (*talk.decisions[:2], replace(talk.decisions[2], wording=10))
+    root = parsed(replace(talk, decisions=made))
+    by_id = {e.attributes["id"]: e for e in root.all() if "id" in e.attributes}
+    told = "open late on Thursdays as confirmed: Then it's decided, Thursdays until eight."
+    assert told in by_id["d2"].text
+    assert root.text.count("as confirmed:") == 2, "at a glance and with the decision"
+
+
 def test_timeline_says_its_figures_and_marks_decisions() -> None:
     root = parsed(samples.meeting(40))
     labels = [e.attributes["aria-label"] or "" for e in root.all("svg") if e.attributes.get("role") == "img"]

@@ -62,6 +62,15 @@ def test_the_whole_story() -> None:
     assert "--html" in text
 
 
+def test_a_decision_stands_with_the_words_in_which_it_was_made() -> None:
+    talk = samples.meeting()
+    assert "as confirmed" not in summary(talk)
+    made = (*talk.decisions[:2], replace(talk.decisions[2], wording=10))
+    lines = summary(replace(talk, decisions=made)).splitlines()
+    at = next(i for i, line in enumerate(lines) if "open late on Thursdays" in line)
+    assert lines[at + 1] == "    as confirmed: “Then it's decided, Thursdays until eight.”"
+
+
 def test_figures_have_value_interval_n_and_grade() -> None:
     talk = samples.meeting(20)
     shares = [m for m in talk.measures if m.name == "talk_share"]

@@ -221,6 +221,8 @@ def _decision(console: Console, decision: Decision) -> None:
         Text(clock(decision.chain.span.start)),
     )
     console.print(table)
+    if decision.worded:
+        _line(console, decision.worded, indent=4)
     steps = [
         f"{step.person.name} {step.role}" + (f" {clock(step.evidence.span.start)}" if step.evidence else "")
         for step in decision.steps
