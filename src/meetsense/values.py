@@ -331,8 +331,8 @@ class DecisionChain:
     returns_from: int | None = None
     """Id of an ignored chain whose idea comes back here from somebody else."""
     wording: int | None = None
-    """Id of the utterance of the ledger that says what was decided, where that is not what was first proposed:
-    the last amendment, or a confirmation in words of its own."""
+    """Id of the utterance of the ledger that says what was decided, where the first proposal doesn't: the
+    last amendment, or a confirmation in words of its own."""
 
 
 class SubjectKind(StrEnum):
