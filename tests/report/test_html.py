@@ -415,7 +415,7 @@ def test_ledger_quotes_evidence_and_links_both_ways() -> None:
         "This idea comes back from 1: S3 had it first, and nobody took it up. Here Jonas proposed it."
         in back.text
     )
-    assert "Nobody was found who raised, amended or objected." in back.text
+    assert "Nobody was found who raised the issue, changed the proposal or spoke against it." in back.text
     assert "comes back as 3" in by_id["d0"].text
     assert "00:28 Jonas proposed What if we stay open late on Thursdays?" in back.text
     assert by_id["u7"].text.endswith("proposed 3")

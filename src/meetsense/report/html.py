@@ -144,5 +144,12 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"clock": clock, "lasting": length, "clean": clean, "clip": clip, "names": names}
+    environment.filters |= {
+        "clock": clock,
+        "lasting": length,
+        "clean": clean,
+        "clip": clip,
+        "did": wording.ROLES.__getitem__,
+        "names": names,
+    }
     return environment
