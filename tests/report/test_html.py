@@ -21,7 +21,8 @@ from meetsense.report.html import page
 from meetsense.report.ledger import QUOTE
 from meetsense.report.people import people
 from meetsense.report.terms import MEASURES, term
-from meetsense.values import Analysis, Grade
+from meetsense.report.timeline import overview
+from meetsense.values import Analysis, Grade, SubjectKind
 from tests.report import samples
 from tests.report.samples import Answered, Begun
 from tests.strategies import analyses
@@ -377,6 +378,32 @@ def test_the_initiatives_that_were_measured_are_what_the_page_lists() -> None:
         shown = own[names[str(m.subject.speaker)]]
         assert f"{m.part:.0f} taken up" in shown.all("summary")[0].text
         assert len(shown.all("li")) == m.part
+
+
+def test_where_nobody_can_say_who_is_who_there_are_no_lists_of_people() -> None:
+    talk = initiative()
+    assert "Each initiative, and who took it up" in parsed(talk).text
+    withheld = tuple(
+        replace(m, value=None, low=None, high=None, grade=Grade.WITHHELD, reason="2 voices, 3 people")
+        if m.subject.kind is not SubjectKind.MEETING
+        else m
+        for m in talk.measures
+    )
+    assert "Each initiative, and who took it up" not in parsed(replace(talk, measures=withheld)).text
+
+
+def test_a_transcript_is_a_machines_only_where_a_machine_wrote_it() -> None:
+    talk = samples.meeting()
+    assert "Machine-made." in parsed(talk).text
+    given = replace(talk, engines=replace(talk.engines, vad=None, diarizer=None, transcriber=None))
+    assert "Machine-made" not in parsed(given).text
+    assert "As the file that was read has it." in parsed(given).text
+
+
+def test_the_axis_ends_before_its_label_is_cut() -> None:
+    band = overview(samples.meeting(40), people(samples.meeting(40)))
+    assert band.ticks
+    assert max(tick.percent for tick in band.ticks) <= 86
 
 
 def test_many_people_get_folded_tables_and_a_grid() -> None:

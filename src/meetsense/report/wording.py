@@ -34,9 +34,9 @@ GRADES = {
 STATUSES = {
     DecisionStatus.ADOPTED: "somebody else agreed, or it was confirmed",
     DecisionStatus.AMENDED: "taken up in a changed form",
-    DecisionStatus.REJECTED: "turned down",
+    DecisionStatus.REJECTED: "turned down, or taken back",
     DecisionStatus.IGNORED: "nobody took it up",
-    DecisionStatus.OPEN: "talked about, but no end was found",
+    DecisionStatus.OPEN: "talked about, but put off, or no end was found",
 }
 
 ROLES = {
