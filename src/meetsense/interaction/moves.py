@@ -50,6 +50,12 @@ class Mark(StrEnum):
     """Says what is done next, by whom, by when."""
     SOCIAL = "social"
     """Thanks, greets, jokes, praises."""
+    CLOSING = "closing"
+    """Asks for what is left, or ends."""
+    REBUTTAL = "rebuttal"
+    """Contradicts what was said."""
+    JOINING = "joining"
+    """Says the like of what was just said."""
 
 
 class ClaimKind(StrEnum):
@@ -87,13 +93,15 @@ class Move:
     """The claim that it makes, if any."""
 
 
+_NOT_TOLD = (Mark.ASKING, Mark.INVITATION, Mark.REBUTTAL, Mark.JOINING)
+"""Marks that make no difference to a statement."""
 _SOUGHT: Mapping[ActLabel, tuple[Mark, ...]] = {
-    ActLabel.AGREEMENT: (Mark.CREDIT,),
-    ActLabel.DISAGREEMENT: (),
+    ActLabel.AGREEMENT: (Mark.CREDIT, Mark.CLOSING),
+    ActLabel.DISAGREEMENT: (Mark.REBUTTAL, Mark.JOINING),
     ActLabel.COMMITMENT: (),
-    ActLabel.CONFIRMATION: (Mark.AGENDA, Mark.SUMMARY),
+    ActLabel.CONFIRMATION: (Mark.AGENDA, Mark.SUMMARY, Mark.CLOSING),
     ActLabel.OTHER: (Mark.CREDIT, Mark.SOCIAL),
-    ActLabel.INFORMATION: tuple(mark for mark in Mark if mark not in (Mark.ASKING, Mark.INVITATION)),
+    ActLabel.INFORMATION: tuple(mark for mark in Mark if mark not in _NOT_TOLD),
 }
 """Marks that make a difference to an act; to those that aren't here all of them do."""
 _NEVER_CLAIMS = PASSIVE | {ActLabel.AGREEMENT, ActLabel.DISAGREEMENT, ActLabel.COMMITMENT, ActLabel.OTHER}
@@ -179,7 +187,7 @@ def read_moves(said: Sequence[Said], language: str | None) -> tuple[Move, ...] |
     if words is None:
         return None
     nothing = (0, frozenset[str](), _UNMARKED)
-    every = tuple(Mark)
+    every = tuple(mark for mark in Mark if mark not in (Mark.REBUTTAL, Mark.JOINING))
     found = [nothing if u.label in PASSIVE else words.read(u.text, _SOUGHT.get(u.label, every)) for u in said]
     uses = Counter(chain.from_iterable(stems for _, stems, _ in found))
     most = max(COMMON_USES, COMMON_SHARE * len(said))

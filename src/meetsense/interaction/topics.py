@@ -49,6 +49,10 @@ class Topics:
     asking: re.Pattern[str]
     raising: re.Pattern[str]
     amending: re.Pattern[str]
+    withdrawing: re.Pattern[str]
+    postponing: re.Pattern[str]
+    rebuttal: re.Pattern[str]
+    joining: re.Pattern[str]
     dropping: frozenset[str]
     praising: frozenset[str]
     fillers: frozenset[str]
@@ -69,6 +73,22 @@ class Topics:
     def amends(self, line: str) -> bool:
         """Whether a line of words speaks of a change to what is on the table."""
         return bool(self.amending.search(line))
+
+    def withdraws(self, line: str) -> bool:
+        """Whether a line of words takes back what its speaker proposed."""
+        return bool(self.withdrawing.search(line))
+
+    def postpones(self, line: str) -> bool:
+        """Whether a line of words puts a decision off."""
+        return bool(self.postponing.search(line))
+
+    def rebuts(self, line: str) -> bool:
+        """Whether a line of words contradicts what was said."""
+        return bool(self.rebuttal.search(line))
+
+    def joins(self, line: str) -> bool:
+        """Whether a line of words joins what somebody has just said."""
+        return bool(self.joining.search(line))
 
     def asks_for(self, line: str) -> bool:
         """Whether a question, as a line of words, proposes something."""
@@ -149,6 +169,10 @@ def topics(code: str = DEFAULT) -> Topics | None:
         asking=anywhere(data["leadership"]["asking"]),
         raising=anywhere(data["leadership"]["raising"]),
         amending=anywhere(table["amending"]),
+        withdrawing=anywhere(table["withdrawing"]),
+        postponing=anywhere(table["postponing"]),
+        rebuttal=anywhere(data["leadership"]["rebuttal"]),
+        joining=anywhere(data["leadership"]["joining"]),
         dropping=frozenset(table["dropping"]),
         praising=frozenset(table["praising"]),
         fillers=frozenset(data["fillers"]),
