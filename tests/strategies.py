@@ -114,6 +114,7 @@ def analyses(draw: st.DrawFn, *, words: bool = True, voices: bool = False) -> An
             draw(shares),
             tuple(draw(ledgers)),
             draw(st.none() | st.integers(0, 3)),
+            draw(st.none() | st.sampled_from(numbers)) if numbers else None,
         )
         for i in range(draw(st.integers(0, 3)))
     )

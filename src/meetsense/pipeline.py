@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from itertools import count
@@ -11,7 +11,7 @@ from pathlib import Path
 
 from meetsense import interaction
 from meetsense.audio import Limits, load_audio, open_regular
-from meetsense.errors import EngineError, in_one_line
+from meetsense.errors import EngineError, TranscriptError, in_one_line
 from meetsense.interaction.doubt import NONE, Doubt
 from meetsense.interchange.transcript import Transcript, is_transcript, read_transcript
 from meetsense.speech import Diarizer, Transcriber, Vad, VoiceSpace
@@ -229,6 +229,8 @@ def analyse(
     """
     if is_transcript(path):
         transcript = read_transcript(path)
+        if not transcript.turns:
+            raise TranscriptError(f"{path.name}: has no cues, so there is nothing to analyse")
         return from_transcript(transcript, frame(path, transcript.duration, request, transcript), request)
     progress("decode", 0.0)
     audio = load_audio(path, limits=limits, partial=request.partial)
@@ -263,7 +265,9 @@ def from_transcript(transcript: Transcript, meeting: Meeting, request: Request) 
     speakers += _silent(request.roster, set(labels))
     notes: tuple[str, ...] = () if transcript.has_words else ("The transcript has times but no words.",)
     if nobody := sum(turn.speaker == UNKNOWN for turn in transcript.turns):
-        notes += (f"{nobody} of {len(transcript.turns)} cues name no speaker: they count as one person.",)
+        notes += (_unnamed(nobody, len(transcript.turns)),)
+    if refused := refused_names(labels, request.roster):
+        notes += (refused,)
     return _interpret(
         meeting,
         Engines(),
@@ -272,7 +276,38 @@ def from_transcript(transcript: Transcript, meeting: Meeting, request: Request) 
         transcript.utterances,
         sees_overlap=True,
         people=len(request.roster.participants) or None,
+        unnamed=UNKNOWN if nobody else None,
         notes=notes,
+    )
+
+
+def _unnamed(cues: int, every: int) -> str:
+    if cues == every:
+        return "The transcript names nobody: who spoke, and who answered whom, can't be told."
+    return f"{cues} of {every} cues name no speaker: nothing is said of whoever spoke there."
+
+
+def _named_by(labels: Iterable[str], person: Participant) -> bool:
+    """Whether a transcript's own labels name somebody who did not agree to be named: in full or in part."""
+    if person.shown_name is not None:
+        return False
+    name = frozenset(person.name.casefold().split())
+    return any(words <= name or name <= words for label in labels if (words := _words(label)))
+
+
+def _words(label: str) -> frozenset[str]:
+    return frozenset(label.casefold().split())
+
+
+def refused_names(labels: Iterable[str], roster: Roster) -> str | None:
+    """What to say where a transcript's own labels name people who did not agree to be named; else None."""
+    people = sum(_named_by(labels, person) for person in roster.participants)
+    if not people:
+        return None
+    who = "1 person" if people == 1 else f"{people} people"
+    return (
+        f"{who} of the roster did not agree to be named, but the transcript's own labels are names, and are "
+        "shown and stored as they stand: put other labels into the transcript before you pass it on."
     )
 
 
@@ -380,6 +415,7 @@ def _interpret(
     *,
     sees_overlap: bool,
     people: int | None,
+    unnamed: str | None = None,
     notes: tuple[str, ...],
     doubt: Doubt = NONE,
     recognised: tuple[Recognised, ...] = (),
@@ -402,6 +438,7 @@ def _interpret(
         language=meeting.language,
         sees_overlap=sees_overlap,
         people=people,
+        unnamed=unnamed,
         doubt=doubt,
     )
     return Analysis(

@@ -330,6 +330,9 @@ class DecisionChain:
     """In time order."""
     returns_from: int | None = None
     """Id of an ignored chain whose idea comes back here from somebody else."""
+    wording: int | None = None
+    """Id of the utterance of the ledger that says what was decided, where the first proposal doesn't: the
+    last amendment, or a confirmation in words of its own."""
 
 
 class SubjectKind(StrEnum):

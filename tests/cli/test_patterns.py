@@ -13,7 +13,7 @@ import pytest
 from meetsense.store import Store
 from meetsense.values import Act, ActLabel, Agreement, Analysis, Span, Utterance
 from tests.cli.conftest import VTT, Call
-from tests.interaction.histories import NAMES, analysis, drawn_shares, rate, talk_share
+from tests.interaction.histories import NAMES, analysis, drawn_shares, rate, share, talk_share
 
 Keep = Callable[..., Path]
 
@@ -58,6 +58,41 @@ def test_few_meetings_say_so(call: Call, keep: Keep) -> None:
 def test_meetings_of_one_day_name_it_once(call: Call, keep: Keep) -> None:
     day = weekly(1)[0].meeting.started_at.astimezone().strftime("%Y-%m-%d")
     assert call("patterns", "--db", keep(weekly(1))).stdout.splitlines()[0] == f"1 meeting, {day}"
+
+
+def test_one_meeting_shows_no_pattern(call: Call, keep: Keep) -> None:
+    one = weekly(1)
+    text = call("patterns", "--db", keep(one)).stdout
+    assert "Too early to tell: one meeting shows nothing over meetings. " in text
+    assert f"meetsense show {one[0].meeting.id}" in text
+    assert "Share of speaking time" not in text
+    assert "95 %" not in text
+
+
+def test_few_events_have_no_figure(call: Call, keep: Keep) -> None:
+    adopted = [(1, 1), (2, 2)]
+    few = [
+        replace(one, measures=(*one.measures, share("adoption_rate", "A", *counts)))
+        for one, counts in zip(weekly(2), adopted, strict=True)
+    ]
+    text = call("patterns", "--db", keep(few)).stdout
+    ada = text[text.index("\nAda\n") :]
+    assert "  Part of proposals adopted: too early to tell, n = 3 proposals, 2 meetings\n" in ada
+
+
+def test_a_persons_adopted_proposals_are_drawn_as_in_a_meeting_of_its_own(call: Call, keep: Keep) -> None:
+    counts = [(3, 4), (2, 2)]
+    made = [
+        replace(one, measures=(*one.measures, share("adoption_rate", "A", *found)))
+        for one, found in zip(weekly(2), counts, strict=True)
+    ]
+    path = keep(made)
+    trends = json.loads(call("patterns", "--json", "--db", path).stdout)["trends"]
+    totals = {one["person"]: one["total"] for one in trends if one["name"] == "adoption_rate"}
+    assert totals["Ada"]["value"] == pytest.approx(5.5 / 7)
+    assert (totals["Ada"]["part"], totals["Ada"]["whole"]) == (5, 6)
+    assert totals[None]["value"] == pytest.approx(5 / 6)
+    assert "adopted: drawn towards one half" in call("patterns", "--db", path).stdout
 
 
 def test_a_trend_is_told_with_what_it_rests_on(call: Call, keep: Keep) -> None:

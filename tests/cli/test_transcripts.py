@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -121,13 +122,65 @@ def test_rttm(call: Call, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("content", ["WEBVTT\n", "WEBVTT\n\nNOTE nothing was said\n"])
-def test_a_transcript_in_which_nobody_speaks(call: Call, tmp_path: Path, content: str) -> None:
+def test_a_transcript_without_a_cue_is_no_meeting(
+    call: Call, refused: Callable[..., str], tmp_path: Path, content: str
+) -> None:
     path = tmp_path / "silent.vtt"
     path.write_text(content)
+    assert "silent.vtt: has no cues" in refused("analyze", path)
+    assert call("meetings").stdout == ""
+
+
+VOICELESS = """WEBVTT
+
+00:00.000 --> 00:04.000
+I suggest we open the desk on Saturdays.
+
+00:05.000 --> 00:07.000
+Yes, good idea.
+
+00:09.000 --> 00:12.000
+<v Ada>Who writes the letter?
+"""
+
+
+def test_a_transcript_that_names_nobody_says_nothing_of_people(call: Call, tmp_path: Path) -> None:
+    path = tmp_path / "voiceless.vtt"
+    path.write_text(VOICELESS.replace("<v Ada>", ""))
     found = document(call, path)
     check_document(found)
-    assert found["turns"] == found["utterances"] == found["speakers"] == []
-    assert call("analyze", path).stdout
+    assert any("names nobody" in note for note in found["notes"])
+    told = {m["name"] for m in found["measures"] if m["value"] is not None}
+    assert told == {"silence_share", "lapses"}
+    about = [m for m in found["measures"] if m["subject"]["kind"] != "meeting"]
+    assert {m["reason"] for m in about} == {"the transcript names nobody"}
+
+
+def test_words_that_name_nobody_are_nobodys_figures(call: Call, tmp_path: Path) -> None:
+    path = tmp_path / "voiceless.vtt"
+    path.write_text(VOICELESS)
+    found = document(call, path)
+    assert any("2 of 3 cues name no speaker" in note for note in found["notes"])
+    for measure in found["measures"]:
+        if "unknown" in (measure["subject"].get("speaker"), measure["subject"].get("other")):
+            assert measure["reason"] == "the transcript does not say whose words these are"
+    assert [m["n"] for m in found["measures"] if m["name"] == "talk_time" and m["value"] is not None] == [1]
+
+
+@pytest.mark.parametrize("name", ["Bo", "bo", "Bo Berg"])
+def test_a_transcript_that_names_whom_the_roster_does_not_warns(
+    call: Call, vtt: Path, tmp_path: Path, name: str
+) -> None:
+    roster = tmp_path / "roster.toml"
+    roster.write_text(f'[[people]]\nname = "{name}"\nlabel = "Bo"\nagreed = ["recording"]\n')
+    result = call("analyze", vtt, "--roster", roster, "--json", "-")
+    (warning,) = result.stderr.splitlines()
+    assert warning.startswith("meetsense: desk.vtt: 1 person of the roster did not agree to be named")
+    assert any(note in warning for note in json.loads(result.stdout)["notes"])
+    roster.write_text(f'[[people]]\nname = "{name}"\nlabel = "Bo"\n')
+    assert call("analyze", vtt, "--roster", roster).stderr == ""
+    roster.write_text('[[people]]\nname = "Eva"\nlabel = "Bo"\nagreed = ["recording"]\n')
+    assert call("analyze", vtt, "--roster", roster).stderr == ""
 
 
 def test_the_options_say_more_than_the_file(call: Call, vtt: Path) -> None:
@@ -163,7 +216,7 @@ def test_a_roster_names_people_and_their_roles(call: Call, vtt: Path, tmp_path: 
         '[[people]]\nname = "Cem"\n'
         '[[people]]\nname = "Dee"\n'
     )
-    found = document(call, vtt, "--roster", roster)
+    found = json.loads(call("analyze", vtt, "--roster", roster, "--json", "-").stdout)
     check_document(found)
     assert (found["meeting"]["title"], found["meeting"]["started_at"]) == (
         "Town desk",

@@ -200,6 +200,47 @@ def test_questions_are_told_from_words_only_without_punctuation() -> None:
     assert label("what we want is a door", punctuated=False) == "information"
 
 
+@pytest.mark.parametrize("punctuated", [True, False])
+def test_a_request_may_be_told_to_somebody_by_name(punctuated: bool) -> None:
+    for text in (
+        "Ruben, you write them down.",
+        "Lea, you call the school tomorrow.",
+        "You book the room, please.",
+    ):
+        assert label(text, punctuated=punctuated) == "directive"
+    for text in (
+        "If you write them down, they stay.",
+        "Actually you call the school.",
+        "There you take the bus.",
+    ):
+        assert label(text, punctuated=punctuated) != "directive"
+
+
+@pytest.mark.parametrize("punctuated", [True, False])
+def test_putting_off_is_a_move_of_the_agenda(punctuated: bool) -> None:
+    for text in (
+        "Okay, let's decide next week.",
+        "We'll come back to that later.",
+        "Let's not decide that now.",
+    ):
+        assert label(text, punctuated=punctuated) == "directive"
+    assert label("I suggest we postpone the move to May.", punctuated=punctuated) == "proposal"
+
+
+def test_praise_with_a_let_us_confirms_and_so_does_what_holds_from_now_on() -> None:
+    proposal = "I suggest we shorten the meeting to thirty minutes."
+    assert reply("That's a great idea, let's do that.", proposal) == "confirmation"
+    assert reply("Okay, so it is thirty minutes from now on.", proposal) == "confirmation"
+    assert label("It is thirty degrees from now on.") == "information"
+
+
+def test_taking_back_is_no_proposal_and_dropping_somebody_elses_objects() -> None:
+    proposal = "I suggest we paint the hall green."
+    assert label("Okay, then I withdraw it.") == label("All right, I take that back.") == "agreement"
+    assert reply("Okay, forget it then.", proposal, speaker="A") == "agreement"
+    assert reply("Okay, forget it then.", proposal) == "disagreement"
+
+
 @pytest.mark.parametrize("apostrophe", "'’‘ʼ")
 def test_apostrophes_quotes_case_and_composition_do_not_matter(apostrophe: str) -> None:
     assert label(f"LET{apostrophe}S MOVE THE SHELVES.") == "proposal"

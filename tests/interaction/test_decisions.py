@@ -90,6 +90,15 @@ def test_a_yes_after_an_objection_is_for_the_objection_unless_it_says_so() -> No
     assert yields.status is DecisionStatus.ADOPTED
 
 
+def test_who_contradicts_an_objection_does_not_object_to_the_proposal() -> None:
+    staff = ("B", "disagreement", "But we don't have staff on Saturdays.")
+    defended = one(DESK, staff, ("C", "disagreement", "No, that's not true, we do have staff."))
+    assert ledger(defended) == [("proposed", "A", 0), ("objected", "B", 1)]
+    joined = one(DESK, staff, ("C", "disagreement", "I don't want that either."))
+    assert ledger(joined)[2:] == [("objected", "C", 2)]
+    assert ledger(one(DESK, ("C", "disagreement", "No, that's not true.")))[1:] == [("objected", "C", 1)]
+
+
 def test_a_confirmed_objection_is_a_rejection() -> None:
     objection = ("B", "disagreement", "No, that is too expensive.")
     closed = one(DESK, objection, ("C", "confirmation", "Then it is settled, we stay closed on Saturdays."))
@@ -508,10 +517,81 @@ def test_a_compromise() -> None:
         ("B", "I agree, Saturday is much better."),
         ("C", "But we don't have staff on Saturdays."),
         ("A", "What about doing it only once a month?"),
-        ("C", "Yes, once a month would be possible."),
+        ("C", "Yes, good idea."),
         ("B", "Okay, then we do the reading hour once a month. Lea, can you plan it?"),
         ("C", "Sure, I'll make a plan until Friday."),
     ) == [("amended", "moving the reading hour to Saturday", None)]
+
+
+def worded(*lines: tuple[str, str]) -> list[str | None]:
+    """The words in which each decision of a talk was made, where they aren't those of the proposal."""
+    talk = said(*lines)
+    texts = {u.id: u.text for u in talk}
+    chains = link_decisions(talk, label_acts(talk, "en"))
+    return [None if chain.wording is None else texts[chain.wording] for chain in chains]
+
+
+def test_what_was_confirmed_of_a_compromise_is_told_in_its_words() -> None:
+    proposal = ("A", "I'd suggest moving the reading hour to Saturday. Families have time then.")
+    objection = ("C", "But we don't have staff on Saturdays.")
+    changed, agreed = ("A", "What about doing it only once a month?"), ("C", "Yes, good idea.")
+    confirmed = ("B", "Okay, then we do the reading hour once a month.")
+    assert worded(proposal, objection, changed, agreed, confirmed) == [confirmed[1]]
+    assert worded(proposal, objection, changed, agreed, ("B", "Okay, that's decided.")) == [changed[1]]
+    assert worded(proposal, objection, changed, agreed) == [changed[1]]
+    assert worded(proposal, objection, changed) == [None]
+
+
+def test_a_confirmation_that_says_no_more_than_the_proposal_has_no_wording() -> None:
+    proposal, agreed = ("A", "I suggest that we open the desk on Saturdays."), ("B", "Yes, good idea.")
+    assert worded(proposal, agreed, ("C", "Decided: we open the desk on Saturdays.")) == [None]
+    narrower = "Decided: we open the desk on Saturdays in summer."
+    assert worded(proposal, agreed, ("C", narrower)) == [narrower]
+
+
+@pytest.mark.parametrize(
+    "taken_back", ["Okay, then I withdraw it.", "All right, I take it back.", "Forget it then."]
+)
+def test_who_takes_a_proposal_back_makes_no_other_one(taken_back: str) -> None:
+    proposal = ("A", "I propose that we paint the hall green.")
+    rejected = [("rejected", "paint the hall green", None)]
+    assert from_text(proposal, ("B", "What does it cost?"), ("A", taken_back), ("B", "Okay.")) == rejected
+    assert from_text(proposal, ("B", "No, that is too expensive."), ("A", taken_back)) == rejected
+    taken_up = ("C", "I like the idea, let's paint the hall green.")
+    again = from_text(proposal, ("B", "No, that is too expensive."), ("A", taken_back), taken_up)
+    assert again == [("adopted", "paint the hall green", None)]
+
+
+def test_an_amendment_that_is_taken_back_leaves_what_people_were_for() -> None:
+    changed = ("C", "proposal", "Let's open the desk only on the first Saturday.")
+    back = ("C", "agreement", "I withdraw that.")
+    assert one(DESK, ("B", "agreement", "Yes."), changed, back).status is DecisionStatus.ADOPTED
+    assert one(DESK, changed, back).status is DecisionStatus.REJECTED
+
+
+@pytest.mark.parametrize(
+    "put_off",
+    [
+        "Okay, let's decide next week.",
+        "Let's postpone that.",
+        "We will decide that at the next meeting.",
+        "I suggest we come back to it later.",
+        "Let's leave it open.",
+    ],
+)
+def test_what_is_put_off_is_not_decided(put_off: str) -> None:
+    proposal, agreed = ("A", "We should open the desk on Saturdays."), ("B", "I agree.")
+    still_open = [("open", "open the desk on Saturdays", None)]
+    assert from_text(proposal, ("C", put_off), ("A", "Yes.")) == still_open
+    assert from_text(proposal, agreed, ("C", put_off), ("A", "Agreed.")) == still_open
+    after_all = ("A", "Fine, then we open the desk on Saturdays.")
+    decided = from_text(proposal, agreed, ("C", put_off), ("B", "People need an answer."), after_all)
+    assert decided == [("adopted", "open the desk on Saturdays", None)]
+
+
+def test_a_proposal_to_put_something_off_is_one() -> None:
+    proposal = ("A", "I suggest we postpone the move to May.")
+    assert from_text(proposal, ("B", "Yes, good idea.")) == [("adopted", "postpone the move", None)]
 
 
 def test_one_summary_confirms_all_that_it_names() -> None:
@@ -564,6 +644,8 @@ def test_every_chain_keeps_its_promises(case: tuple[tuple[Utterance, ...], tuple
             assert others <= {LedgerRole.RAISED}
         if chain.status is DecisionStatus.AMENDED:
             assert LedgerRole.AMENDED in roles
+        in_ledger = {entry.utterance for entry in chain.ledger}
+        assert chain.wording is None or chain.wording in in_ledger
         if chain.returns_from is not None:
             origin = chains[chain.returns_from]
             assert origin.id < chain.id

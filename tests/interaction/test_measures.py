@@ -355,3 +355,12 @@ def test_parts_of_a_recording_add_up(given_turns: tuple[Turn, ...], pause: int) 
             assert both[key].whole == pytest.approx(2 * (one[key].whole or 0.0))
         if key[0] == "talk_time":
             assert both[key].value == pytest.approx(2 * (one[key].value or 0.0))
+
+
+def test_turns_are_as_sure_as_the_persons_own_are_many() -> None:
+    lines = [f"{'AB'[i % 2]} {3 * i}-{3 * i + 2}" for i in range(24)] + ["C 72-74"]
+    found = by_key(measure(turns(*lines), duration=80.0, labels=LABELS, sees_overlap=True, people=3))
+    for name in ("turns", "turn_share"):
+        assert found[name, "A", None].grade is Grade.FIRM
+        assert found[name, "C", None].grade is Grade.TENTATIVE
+        assert found[name, "C", None].reason == "only 1 turn; 10 make it firm"

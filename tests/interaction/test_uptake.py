@@ -53,6 +53,12 @@ def claimed(*lines: Line, step: float = 3.0) -> list[tuple[str, int, int]]:
         (("B", "information", "The printer is empty."), None),
         (("B", "backchannel", "Mhm."), None),
         (("B", "other", "Thank you."), None),
+        (("B", "question", "What do you think about the desk?"), Reply.INVITATION),
+        (("B", "question", "Anything else?"), None),
+        (("B", "question", "Does anyone know the number of the printer?"), None),
+        (("B", "question", "Is everybody happy with the printer?"), None),
+        (("B", "agreement", "Okay, that's all for today."), None),
+        (("B", "confirmation", "So we're done."), None),
         (("A", "agreement", "Yes."), None),
     ],
 )
@@ -106,6 +112,46 @@ def test_reasons_against_it_are_no_uptake_nor_what_is_proposed_instead() -> None
     reasons = ("B", "information", "Saturdays at the desk cost a lot.")
     instead = ("C", "proposal", "Let's close the desk on Saturdays.")
     assert claimed(DESK, no, reasons, instead) == [("objection", 1, 1)]
+
+
+def test_a_question_to_the_others_is_about_what_was_said_just_before_or_names_it() -> None:
+    between = ("A", "information", "The printer is empty.")
+    assert claimed(DESK, ("C", "information", "It is cold."), ("B", "question", "What do you think?")) == []
+    asked = ("B", "question", "What do you think about Saturdays?")
+    assert claimed(DESK, ("C", "information", "It is cold."), between, asked) == [("invitation", 1, 3)]
+
+
+def test_ending_answers_no_question() -> None:
+    asked = ("A", "question", "How much is the printer?")
+    ends = ("B", "information", "That's all for today.")
+    assert next(found[1] for found in begun(asked, ends)) == []
+
+
+STAFF = ("B", "disagreement", "But we don't have staff on Saturdays.")
+
+
+@pytest.mark.parametrize(
+    ("text", "counts"),
+    [
+        ("No, that's not true.", False),
+        ("We do have enough staff.", False),
+        ("I disagree.", False),
+        ("And the staff won't like it.", True),
+        ("I don't want that either.", True),
+        ("The desk is too loud.", True),
+    ],
+)
+def test_who_contradicts_an_objection_does_not_object_to_the_claim(text: str, counts: bool) -> None:
+    objected = [("objection", 1, 1), ("objection", 2, 2)]
+    assert claimed(DESK, STAFF, ("C", "disagreement", text)) == objected[: 1 + counts]
+
+
+def test_what_is_contradicted_is_an_objection_just_made_by_somebody_else() -> None:
+    contradicts = ("disagreement", "No, that's not true.")
+    assert claimed(DESK, ("C", *contradicts)) == [("objection", 2, 1)]
+    assert claimed(DESK, STAFF, ("B", *contradicts)) == [("objection", 1, 1)]
+    again = ("A", "information", "The desk is free on Saturdays.")
+    assert claimed(DESK, STAFF, again, ("C", *contradicts)) == [("objection", 1, 1), ("objection", 2, 3)]
 
 
 def test_a_bare_yes_after_an_objection_is_for_the_objection() -> None:

@@ -80,9 +80,17 @@ def test_keys_and_values_are_the_documented_ones() -> None:
     }  # fmt: skip
     assert (made["utterances"][1]["act"], made["utterances"][1]["confidence"]) == (None, None)
     assert made["decisions"][0]["ledger"] == [{"role": "proposed", "speaker": "S1", "utterance": 0}]
+    assert made["decisions"][0]["wording"] is None
     assert made["measures"][0]["subject"] == {"kind": "speaker", "speaker": "S1"}
     assert made["measures"][1]["subject"] == {"kind": "meeting"}
     assert (made["measures"][1]["value"], made["measures"][1]["grade"]) == (None, "withheld")
+
+
+def test_a_decision_has_the_words_in_which_it_was_made() -> None:
+    worded = dataclasses.replace(SMALL, decisions=(dataclasses.replace(SMALL.decisions[0], wording=0),))
+    made = json.loads(dumps(worded))["decisions"][0]
+    assert made["wording"] == {"utterance": 0, "text": "Let's go."}
+    assert made["topic"] == SMALL.decisions[0].topic
 
 
 def test_text_is_readable_and_figures_are_finite() -> None:
@@ -148,7 +156,7 @@ def analyses(draw: st.DrawFn) -> Analysis:
         decisions=tuple(
             DecisionChain(
                 i, draw(st.sampled_from(DecisionStatus)), draw(spans), draw(text), draw(probability),
-                draw(ledgers), draw(st.none() | st.integers(0, 9)),
+                draw(ledgers), draw(st.none() | st.integers(0, 9)), draw(st.none() | st.integers(0, 9)),
             )
             for i in range(draw(st.integers(0, 2)))
         ),

@@ -21,7 +21,8 @@ from meetsense.report.html import page
 from meetsense.report.ledger import QUOTE
 from meetsense.report.people import people
 from meetsense.report.terms import MEASURES, term
-from meetsense.values import Analysis, Grade
+from meetsense.report.timeline import overview
+from meetsense.values import Analysis, Grade, SubjectKind
 from tests.report import samples
 from tests.report.samples import Answered, Begun
 from tests.strategies import analyses
@@ -379,6 +380,32 @@ def test_the_initiatives_that_were_measured_are_what_the_page_lists() -> None:
         assert len(shown.all("li")) == m.part
 
 
+def test_where_nobody_can_say_who_is_who_there_are_no_lists_of_people() -> None:
+    talk = initiative()
+    assert "Each initiative, and who took it up" in parsed(talk).text
+    withheld = tuple(
+        replace(m, value=None, low=None, high=None, grade=Grade.WITHHELD, reason="2 voices, 3 people")
+        if m.subject.kind is not SubjectKind.MEETING
+        else m
+        for m in talk.measures
+    )
+    assert "Each initiative, and who took it up" not in parsed(replace(talk, measures=withheld)).text
+
+
+def test_a_transcript_is_a_machines_only_where_a_machine_wrote_it() -> None:
+    talk = samples.meeting()
+    assert "Machine-made." in parsed(talk).text
+    given = replace(talk, engines=replace(talk.engines, vad=None, diarizer=None, transcriber=None))
+    assert "Machine-made" not in parsed(given).text
+    assert "As the file that was read has it." in parsed(given).text
+
+
+def test_the_axis_ends_before_its_label_is_cut() -> None:
+    band = overview(samples.meeting(40), people(samples.meeting(40)))
+    assert band.ticks
+    assert max(tick.percent for tick in band.ticks) <= 86
+
+
 def test_many_people_get_folded_tables_and_a_grid() -> None:
     root = parsed(samples.bound(samples.crowd(rounds=40)))
     assert len(root.all("svg", "network")) == 1
@@ -415,11 +442,21 @@ def test_ledger_quotes_evidence_and_links_both_ways() -> None:
         "This idea comes back from 1: S3 had it first, and nobody took it up. Here Jonas proposed it."
         in back.text
     )
-    assert "Nobody was found who raised, amended or objected." in back.text
+    assert "Nobody was found who raised the issue, changed the proposal or spoke against it." in back.text
     assert "comes back as 3" in by_id["d0"].text
     assert "00:28 Jonas proposed What if we stay open late on Thursdays?" in back.text
     assert by_id["u7"].text.endswith("proposed 3")
     assert by_id["u7"].all("a")[-1].attributes["href"] == "#d2"
+
+
+def test_a_decision_stands_with_the_words_in_which_it_was_made() -> None:
+    talk = samples.meeting()
+    made = (*talk.decisions[:2], replace(talk.decisions[2], wording=10))
+    root = parsed(replace(talk, decisions=made))
+    by_id = {e.attributes["id"]: e for e in root.all() if "id" in e.attributes}
+    told = "open late on Thursdays as confirmed: Then it's decided, Thursdays until eight."
+    assert told in by_id["d2"].text
+    assert root.text.count("as confirmed:") == 2, "at a glance and with the decision"
 
 
 def test_timeline_says_its_figures_and_marks_decisions() -> None:

@@ -15,7 +15,7 @@ from meetsense.report.figures import quantity
 from meetsense.report.people import people
 from meetsense.report.terminal import summary
 from meetsense.report.terms import term
-from meetsense.report.wording import BRIEF, NOT_FOR
+from meetsense.report.wording import BRIEF, NOT_FOR, OF_PEOPLE
 from meetsense.values import Analysis, Grade
 from tests.report import samples
 from tests.strategies import analyses
@@ -60,6 +60,15 @@ def test_the_whole_story() -> None:
     assert "comes back from 1: S3 had it first" in text
     assert "1 adopted, 1 rejected, 1 ignored" in text
     assert "--html" in text
+
+
+def test_a_decision_stands_with_the_words_in_which_it_was_made() -> None:
+    talk = samples.meeting()
+    assert "as confirmed" not in summary(talk)
+    made = (*talk.decisions[:2], replace(talk.decisions[2], wording=10))
+    lines = summary(replace(talk, decisions=made)).splitlines()
+    at = next(i for i, line in enumerate(lines) if "open late on Thursdays" in line)
+    assert lines[at + 1] == "    as confirmed: “Then it's decided, Thursdays until eight.”"
 
 
 def test_figures_have_value_interval_n_and_grade() -> None:
@@ -185,6 +194,13 @@ def test_side_by_side_figures_say_how_sure() -> None:
     ]
     below = lines[lines.index(line) + 1]
     assert len(re.findall(r"\d+ to \d+ %", below)) == 3
+
+
+def test_figures_of_people_say_how_to_read_them_side_by_side() -> None:
+    flat = " ".join(summary(samples.bound(samples.meeting())).split())
+    for note in OF_PEOPLE.values():
+        assert flat.count(note) == 1
+    assert not [note for note in OF_PEOPLE.values() if note in summary(samples.without_words())]
 
 
 def test_what_figures_must_not_be_used_for_stands_in_every_report() -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import replace
+from itertools import combinations
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -114,6 +116,8 @@ def test_a_drawing_for_few_a_grid_for_many_a_table_for_more(count: int) -> None:
     if drawn:
         assert [point.person for point in drawn.points] == list(everybody)
         assert len(drawn.arrows) == sum(bool(m.part) for m in rates.values())
+        places = [(arrow.text_x, arrow.text_y) for arrow in drawn.arrows if arrow.text]
+        assert all(math.dist(a, b) > 12 for a, b in combinations(places, 2)), "numbers cover each other"
         for arrow in drawn.arrows:
             numbers = [float(n) for n in re.findall(r"-?[\d.]+", arrow.path + arrow.head)]
             assert all(-1 <= x <= WIDTH + 1 for x in numbers[::2])

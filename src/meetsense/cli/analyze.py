@@ -204,7 +204,7 @@ def analyze(
     or needs more memory or time than the configuration allows, is parked with the reason.
     """
     from meetsense.config import FROM_ROSTER
-    from meetsense.pipeline import Request
+    from meetsense.pipeline import Request, refused_names
     from meetsense.privacy.roster import read_roster
     from meetsense.store import Store
     from meetsense.values import Roster
@@ -238,6 +238,9 @@ def analyze(
 
     def one(file: Path) -> None:
         analysis = analysed(file, toolbox, request, limits, park_in=database if store else None)
+        refused = refused_names([speaker.label for speaker in analysis.speakers], request.roster)
+        if refused in analysis.notes:
+            click.echo(f"meetsense: {file.name}: {refused}", err=True)
         saved = False
         try:
             if store:

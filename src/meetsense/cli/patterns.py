@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from meetsense.values import Measure
 
 TEAM = "The team"
+TOO_EARLY = "Too early to tell"
+ONE = "one meeting shows nothing over meetings."
 MINUS = "\u2212"
 POINTS = " points"
 MOST = 12
@@ -131,20 +133,36 @@ def _measure(item: Measure) -> dict[str, object]:
 def _lines(
     records: Sequence[Record], moving: Sequence[Trend], following: Sequence[Following], by: str | None
 ) -> Iterator[str]:
+    from meetsense.report.escape import clean
+
     if not records:
         yield "No meetings."
         return
     first, last = records[0].meeting.started_at, records[-1].meeting.started_at
     days = " to ".join(dict.fromkeys((_day(first), _day(last))))
     yield f"{len(records)} meeting{'s' * (len(records) > 1)}, {days}"
-    yield HEAD
+    if len(records) > 1:
+        yield HEAD
     for context, found in groupby(moving, key=lambda trend: trend.context):
-        yield from _context(context, list(found), by)
+        if len(records) > 1:
+            yield from _context(context, list(found), by)
+    if len(records) == 1:
+        yield f"{TOO_EARLY}: {ONE} Its own figures: meetsense show {clean(records[0].meeting.id)}"
+    yield from _drawn(moving)
     if not any(trend.person for trend in moving):
         yield ""
         yield "Nobody is named in these meetings. A roster names people: meetsense analyze --roster FILE"
     yield from _following(following)
     yield from _reasons(moving)
+
+
+def _drawn(moving: Sequence[Trend]) -> Iterator[str]:
+    """How figures of people are to be read that are told here."""
+    from meetsense.report.wording import OF_PEOPLE
+
+    told = {trend.name for trend in moving if trend.person and trend.meetings > 1}
+    notes = [note for name, note in OF_PEOPLE.items() if name in told]
+    yield from ["", *notes] if notes else []
 
 
 def _day(moment: datetime) -> str:
@@ -156,6 +174,10 @@ def _context(context: str | None, moving: Sequence[Trend], by: str | None) -> It
     from meetsense.report.escape import clean
 
     where = "" if context is None else f" · {by}: {clean(context)}"
+    if max(trend.meetings for trend in moving) < 2:
+        yield ""
+        yield f"{TOO_EARLY}{where}: {ONE}"
+        return
     for person, found in groupby(moving, key=lambda trend: trend.person):
         yield ""
         yield f"{TEAM if person is None else clean(person)}{where}"
@@ -165,14 +187,18 @@ def _context(context: str | None, moving: Sequence[Trend], by: str | None) -> It
 
 def _trend(trend: Trend) -> Iterator[str]:
     """One figure: the sum over the meetings, and below it how it moves."""
-    from meetsense.report.figures import interval, quantity
+    from meetsense.interaction.patterns import LEAST_EVENTS
+    from meetsense.report.figures import events, interval, quantity
     from meetsense.report.terms import term
 
     words, total = term(trend.name), trend.total
     beside = f"{trend.meetings} meeting{'s' * (trend.meetings > 1)}"
-    if total.value is not None:
+    noun = events(total.n, words.events)
+    if total.value is not None and total.n < LEAST_EVENTS.get(trend.name, 0):
+        beside = f"too early to tell, n = {total.n} {noun}, {beside}"
+    elif total.value is not None:
         reach = interval(total.low, total.high, total.unit, near=total.value)
-        told = f"{quantity(total.value, total.unit)} ({reach}), n = {total.n} {words.events}, {total.grade}"
+        told = f"{quantity(total.value, total.unit)} ({reach}), n = {total.n} {noun}, {total.grade}"
         beside = f"{told}, {beside}"
     yield f"  {words.title}: {beside}"
     yield f"    {_change(trend)}"

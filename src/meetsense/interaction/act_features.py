@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -230,10 +231,10 @@ def _speakers(sentences: Sequence[Sentence]) -> Ints:
 
 
 def _times(sentences: Sequence[Sentence], speakers: Ints, near: Ints) -> Floats:
-    start = np.array([round(said.span.start * 1000) for said in sentences], dtype=np.int64)
-    end = np.array([round(said.span.end * 1000) for said in sentences], dtype=np.int64)
-    start -= start[0] if len(start) else 0
-    end -= round(sentences[0].span.start * 1000) if sentences else 0
+    spans = np.array([(said.span.start, said.span.end) for said in sentences]).reshape(-1, 2)
+    start, end = np.rint(spans.T * 1000).astype(np.int64)
+    began = start[:1].sum()
+    start, end = start - began, end - began
     starts, ends = np.append(start, NEVER), np.append(end, -NEVER)
     others = _ends_of_others(speakers.tolist(), end.tolist())
     next_other, last_own, next_own = (near[:, len(NEAR) + i] for i in (1, 2, 3))
@@ -317,6 +318,7 @@ def _one_of(values: Ints, edges: Ints) -> Floats:
     return np.eye(len(edges) + 1, dtype=np.float32)[np.searchsorted(edges, values, side="right")]
 
 
+@lru_cache(maxsize=1 << 14)
 def _shape(word: str) -> str:
     if word[0].isdigit():
         return "<number>"

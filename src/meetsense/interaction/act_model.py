@@ -18,7 +18,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from meetsense.interaction.act_features import Features, Floats, Spoken, Vocabulary, features, vocabulary
+from meetsense.interaction.act_features import (
+    Features,
+    Floats,
+    Ints,
+    Spoken,
+    Vocabulary,
+    features,
+    vocabulary,
+)
 from meetsense.interaction.act_rules import Sentence
 from meetsense.values import ActLabel
 
@@ -73,14 +81,14 @@ class Network:
 def around(layer: Floats, told: Features, weights: Floats) -> Floats:
     """What the neighbours add: by place as the same person's, by place as another's, then the others."""
     padded = np.concatenate([layer, np.zeros((1, layer.shape[1]), np.float32)])
-    near = told.same.shape[1]
-    blocks = []
-    for start in range(0, len(layer), BLOCK):
-        rows = slice(start, start + BLOCK)
-        seen = padded[told.neighbours[rows]]
-        same = told.same[rows, :, None]
-        parts = (seen[:, :near] * same, seen[:, :near] * ~same, seen[:, near:])
-        blocks.append(np.concatenate(parts, axis=1).reshape(len(seen), -1) @ weights)
+    nobody, near = len(layer), told.same.shape[1]
+    by_place = told.neighbours[:, :near]
+    own, foreign = np.where(told.same, by_place, nobody), np.where(told.same, nobody, by_place)
+    seen = np.concatenate([own, foreign, told.neighbours[:, near:]], axis=1)
+    blocks = [
+        padded[seen[start : start + BLOCK]].reshape(-1, len(weights)) @ weights
+        for start in range(0, len(layer), BLOCK)
+    ]
     return np.concatenate(blocks) if blocks else np.zeros((0, weights.shape[1]), np.float32)
 
 
@@ -89,15 +97,22 @@ def _rectified(values: Floats) -> Floats:
 
 
 def summed(told: Features, table: Floats) -> Floats:
-    """[sentence, column]: a table's rows summed over a sentence's runs, over the root of their number."""
-    from scipy import sparse
+    """[sentence, column]: a table's rows summed over a sentence's runs, over the root of their number.
 
-    count = len(told.dense)
-    often = np.bincount(told.rows, minlength=count)
-    weight = (1 / np.sqrt(np.maximum(often, 1))).astype(np.float32)[told.rows]
-    starts = np.concatenate([[0], np.cumsum(often)])
-    matrix = sparse.csr_matrix((weight, told.runs, starts), shape=(count, len(table)))
-    return np.asarray(matrix @ table, dtype=np.float32)
+    The first runs of all sentences are added together, then the second ones, and so on: sentences with many
+    runs come first, so those that have another one are always the first so many.
+    """
+    often = np.bincount(told.rows, minlength=len(told.dense))
+    order = np.argsort(-often, kind="stable")
+    starts = (np.cumsum(often) - often)[order]
+    weight = (1 / np.sqrt(np.maximum(often, 1))).astype(np.float32)[order, None]
+    longer = np.searchsorted(-often[order], -np.arange(often.max(initial=0)))
+    total = np.zeros((len(often), table.shape[1]), np.float32)
+    for nth, count in enumerate(longer.tolist()):
+        total[:count] += table[told.runs[starts[:count] + nth]] * weight[:count]
+    found = np.empty_like(total)
+    found[order] = total
+    return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,9 +137,9 @@ class Model:
         told = features(sentences, said, self.known, punctuated=punctuated)
         return logarithms(self.network.log_odds(told)) * np.float32(self.sharpness[punctuated])
 
-    def weigh(self, odds: Floats, *, punctuated: bool) -> Floats:
-        """[sentence, verdict, label]: how likely each label is when the rules say so."""
-        return softmax(odds[:, None, :] + self.evidence[punctuated])
+    def weigh(self, odds: Floats, verdicts: Ints, *, punctuated: bool) -> Floats:
+        """[sentence, label]: how likely each label is, with the number of what the rules say of each."""
+        return softmax(odds + self.evidence[punctuated][verdicts])
 
 
 def logarithms(odds: Floats) -> Floats:

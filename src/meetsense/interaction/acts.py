@@ -19,15 +19,15 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import accumulate
+from itertools import accumulate, islice
 
 import numpy as np
-from numpy.typing import NDArray
 
 from meetsense.interaction import act_rules
-from meetsense.interaction.act_features import Spoken, spoken
+from meetsense.interaction.act_features import Floats, spoken
 from meetsense.interaction.act_model import LABELS, OPEN, SURE, Model, load_model
 from meetsense.interaction.act_rules import DECIDING_PROPOSALS, Reading, Rules, Sentence, Table, Verdict
+from meetsense.interaction.cycles import no_cycles
 from meetsense.interaction.lexicon import code_of, plain_text
 from meetsense.values import Act, ActLabel, Span, Utterance
 
@@ -36,6 +36,8 @@ UNKNOWN_LANGUAGE_FACTOR = 0.8
 DECIDING_SHARE = 0.03
 """With a larger share of plain proposals a meeting decides all along; 1 of the 63 ICSI meetings has it."""
 _SENTENCE = re.compile(r"(?<=\w\w[.?!])[\"')]*\s+(?=\S)")
+_MARK_INSIDE = re.compile(r"[.?!][\"')]*\s+\S")
+"""What has none is one sentence; this is told sooner than where it could be split."""
 NOTHING = Verdict(ActLabel.OTHER, 0.5)
 """What is said of an utterance without words."""
 _WEIGHTS = (
@@ -70,6 +72,7 @@ def acts_engine(language: str | None) -> str | None:
     return f"{rules.name}+{model.name}" if model else rules.name
 
 
+@no_cycles()
 def label_acts(utterances: Sequence[Utterance], language: str | None) -> tuple[Act, ...]:
     """One act an utterance, in the order given; none when the language has no rules.
 
@@ -91,34 +94,39 @@ def label_with(
     punctuated = is_punctuated(texts)
     order = sorted(range(len(utterances)), key=lambda at: (utterances[at].span.start, at))
     pieces = [sentences(utterances[at], texts[at]) for at in order]
-    choices = _choices(pieces, rules, model, punctuated) if model else None
-    ruled = _ruled(
-        pieces,
-        [Sentence(utterances[at].speaker, utterances[at].span, texts[at]) for at in order],
-        rules,
-        punctuated,
-    )
-    all_along = decides([said for _, said, _ in ruled])
+    ruled = _ruled([utterances[at] for at in order], pieces, rules, punctuated)
+    chosen = _chosen(pieces, ruled, rules, model, punctuated) if model else [_plain(r.verdict) for r in ruled]
+    left = iter(chosen)
     acts: dict[int, Act] = {}
-    row = 0
-    for at, (verdicts, _, deciding) in zip(order, ruled, strict=True):
-        found = [
-            choices.label(row + number, verdict, deciding or all_along) if choices else _plain(verdict)
-            for number, verdict in enumerate(verdicts)
-        ]
-        row += len(verdicts)
-        label, confidence = max(found, key=_weight, default=(ActLabel.OTHER, 0.5))
+    for at, parts in zip(order, pieces, strict=True):
+        label, confidence = max(islice(left, len(parts)), key=_weight, default=(ActLabel.OTHER, 0.5))
         acts[at] = Act(utterances[at].id, label, round(confidence * factor, 3))
     return tuple(acts[at] for at in range(len(utterances)))
 
 
+@dataclass(frozen=True, slots=True)
+class _Ruled:
+    """What the rules say of a sentence."""
+
+    verdict: Verdict
+    deciding: bool
+    """It was said while people decide, there or all through the meeting."""
+
+    def stands(self, *, doubted: bool) -> bool:
+        """Whether it is chosen whatever the network says; ``doubted`` where that is sure of a rarer label."""
+        confirms = self.verdict.label is ActLabel.CONFIRMATION
+        return self.verdict.insists and (self.deciding or (confirms and not doubted))
+
+
 def _ruled(
-    pieces: Sequence[Sequence[Sentence]], wholes: Sequence[Sentence], rules: Rules, punctuated: bool
-) -> list[tuple[list[Verdict], Verdict, bool]]:
-    """Of each utterance, in order: a verdict a sentence, the weightiest, and whether people decide then."""
+    said: Sequence[Utterance], pieces: Sequence[Sequence[Sentence]], rules: Rules, punctuated: bool
+) -> list[_Ruled]:
+    """What the rules say of every sentence of utterances in time order."""
     table, readings = Table(), dict[str, Reading]()
-    found = []
-    for parts, whole in zip(pieces, wholes, strict=True):
+    ruled: list[tuple[Verdict, bool]] = []
+    said_so: list[Verdict] = []
+    for utterance, parts in zip(said, pieces, strict=True):
+        whole = parts[0] if len(parts) == 1 else Sentence(utterance.speaker, utterance.span, utterance.text)
         context = table.context(whole)
         content = frozenset[str]()
         verdicts: list[Verdict] = []
@@ -128,10 +136,11 @@ def _ruled(
                 read = readings[part.text] = rules.read(part.text, punctuated)
             verdicts.append(rules.judge(read, context))
             content |= read.content
-        said = max(verdicts, key=lambda verdict: _weight(_plain(verdict)), default=NOTHING)
-        table.hear(whole, said.label, content, weak=said.weak)
-        found.append((verdicts, said, context.deciding))
-    return found
+        ruled += [(verdict, context.deciding) for verdict in verdicts]
+        said_so.append(_heaviest(verdicts))
+        table.hear(whole, said_so[-1].label, content, weak=said_so[-1].weak)
+    all_along = decides(said_so)
+    return [_Ruled(verdict, deciding or all_along) for verdict, deciding in ruled]
 
 
 def decides(said: Sequence[Verdict]) -> bool:
@@ -141,6 +150,13 @@ def decides(said: Sequence[Verdict]) -> bool:
     """
     plain = sum(verdict.label is ActLabel.PROPOSAL and not verdict.weak for verdict in said)
     return plain + DECIDING_PROPOSALS > DECIDING_SHARE * len(said)
+
+
+def _heaviest(verdicts: Sequence[Verdict]) -> Verdict:
+    """The verdict that speaks for an utterance; most have one sentence, and so no choice."""
+    if len(verdicts) == 1:
+        return verdicts[0]
+    return max(verdicts, key=lambda verdict: _weight(_plain(verdict)), default=NOTHING)
 
 
 def _plain(verdict: Verdict) -> tuple[ActLabel, float]:
@@ -153,7 +169,8 @@ def _weight(found: tuple[ActLabel, float]) -> tuple[int, float]:
 
 def sentences(said: Utterance, text: str) -> list[Sentence]:
     """The sentences of an utterance's plain text; each takes the part of its time that its letters take."""
-    parts = [part for part in _SENTENCE.split(text) if part.strip()]
+    pieces = _SENTENCE.split(text) if _MARK_INSIDE.search(text) else [text]
+    parts = [part for part in pieces if part.strip()]
     if len(parts) < 2:
         return [Sentence(said.speaker, said.span, part) for part in parts]
     first, last = round(said.span.start * 1000), round(said.span.end * 1000)
@@ -165,45 +182,41 @@ def sentences(said: Utterance, text: str) -> list[Sentence]:
     ]
 
 
-@dataclass(frozen=True, slots=True)
-class _Choices:
-    """What is chosen for each sentence, whatever the rules will say of it."""
-
-    picked: tuple[NDArray[np.int64], NDArray[np.int64]]
-    """[deciding][sentence, verdict]: index in LABELS."""
-    likely: NDArray[np.float32]
-    """[sentence, verdict, label]"""
-    sure: NDArray[np.bool_]
-    """[sentence, verdict]: it is likely to be more than a statement or a question."""
-
-    def label(self, row: int, verdict: Verdict, deciding: bool) -> tuple[ActLabel, float]:
-        """Label and confidence of a sentence of which the rules say so."""
-        number = verdict.number
-        if verdict.insists and (
-            deciding or (verdict.label is ActLabel.CONFIRMATION and not self.sure[row, number])
-        ):
-            return verdict.label, verdict.confidence
-        label = int(self.picked[deciding][row, number])
-        return LABELS[label], float(self.likely[row, number, label])
-
-
-def _choices(pieces: Sequence[Sequence[Sentence]], rules: Rules, model: Model, punctuated: bool) -> _Choices:
-    """What the network and each verdict of the rules come to."""
+def _chosen(
+    pieces: Sequence[Sequence[Sentence]],
+    ruled: Sequence[_Ruled],
+    rules: Rules,
+    model: Model,
+    punctuated: bool,
+) -> list[tuple[ActLabel, float]]:
+    """Label and confidence of every sentence, from what the rules say of it and the network."""
     flat = [part for parts in pieces for part in parts]
+    odds = _odds(flat, rules, model, punctuated)
+    deciding = np.array([each.deciding for each in ruled], dtype=np.bool_)
+    numbers = np.array([each.verdict.number for each in ruled], dtype=np.int64)
+    likely = model.weigh(odds, numbers, punctuated=punctuated)
+    rare = np.argmax(likely * np.exp(model.bonus[punctuated]), axis=1)
+    picked = np.where(deciding, np.argmax(likely, axis=1), rare)
+    best = likely[np.arange(len(picked)), picked]
+    sure = likely[:, [label not in OPEN for label in LABELS]].max(axis=1, initial=0) >= SURE
+    return [
+        _plain(each.verdict) if each.stands(doubted=doubted) else (LABELS[label], confidence)
+        for each, doubted, label, confidence in zip(
+            ruled, sure.tolist(), picked.tolist(), best.tolist(), strict=True
+        )
+    ]
+
+
+def _odds(flat: Sequence[Sentence], rules: Rules, model: Model, punctuated: bool) -> Floats:
+    """[sentence, label]: what the network makes of sentences, in the order given."""
     order = sorted(range(len(flat)), key=lambda at: flat[at].span.start)
-    heard: dict[str, Spoken] = {}
-    for part in flat:
-        if part.text not in heard:
-            heard[part.text] = spoken(part.text, rules.spelling)
+    heard = {text: spoken(text, rules.spelling) for text in dict.fromkeys(part.text for part in flat)}
     told = model.log_odds(
         [flat[at] for at in order], [heard[flat[at].text] for at in order], punctuated=punctuated
     )
     odds = np.empty_like(told)
     odds[order] = told
-    likely = model.weigh(odds, punctuated=punctuated)
-    rare = np.argmax(likely * np.exp(model.bonus[punctuated]), axis=2)
-    sure = likely[:, :, [label not in OPEN for label in LABELS]].max(axis=2, initial=0) >= SURE
-    return _Choices((rare, np.argmax(likely, axis=2)), likely, sure)
+    return odds
 
 
 def is_punctuated(texts: Sequence[str]) -> bool:

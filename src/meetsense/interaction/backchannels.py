@@ -85,8 +85,8 @@ def _words(
     if not told or not len(stretches):
         return np.zeros(len(stretches), np.int64), np.zeros(len(stretches), np.int64)
     # Each word is a place; an utterance without word times is one place with all its words.
-    spans = (word.span for said in told for word in said.words or (said,))
-    at = np.fromiter((span.start + span.end for span in spans), dtype=np.float64) / 2
+    spans = [word.span for said in told for word in said.words or (said,)]
+    at = np.array([span.start + span.end for span in spans]) / 2
     places = np.array([len(said.words) or 1 for said in told])
     number = np.array([1 if said.words else len(said.text.split()) for said in told])
     speaker = np.array([position[said.speaker] for said in told], dtype=np.float64)

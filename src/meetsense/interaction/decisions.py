@@ -12,10 +12,11 @@ the chain that is being talked about. The focus goes to every new proposal and i
 speaks of something else. Words that everybody uses all the time tie nothing together.
 
 Status: *adopted* (agreed by another or confirmed by anybody), *amended* (adopted in a changed form),
-*rejected* (objected to, and nobody for it), *ignored* (nobody else said anything on the topic within
-the window, though they spoke), *open* (everything else: talked about without an outcome, contested,
-or cut off by the end). An ignored chain whose idea somebody else proposes later is what that later
-chain *returns from*.
+*rejected* (objected to, and nobody for it, or taken back by its author), *ignored* (nobody else said
+anything on the topic within the window, though they spoke), *open* (everything else: talked about
+without an outcome, contested, put off, or cut off by the end). An ignored chain whose idea somebody
+else proposes later is what that later chain *returns from*. Who contradicts an objection, not the
+proposal, objects to nothing here.
 
 One pass in time order; the work for an utterance is bounded, whatever the length of the meeting.
 
@@ -30,6 +31,7 @@ from collections import Counter, deque
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
+from meetsense.interaction.cycles import no_cycles
 from meetsense.interaction.lexicon import code_of
 from meetsense.interaction.topics import Topics, topics
 from meetsense.values import (
@@ -45,6 +47,8 @@ from meetsense.values import (
 
 SILENT = frozenset({ActLabel.BACKCHANNEL, ActLabel.FLOOR, ActLabel.OTHER})
 """Acts that move no decision."""
+PUTS_OFF = frozenset({ActLabel.PROPOSAL, ActLabel.DIRECTIVE, ActLabel.CONFIRMATION, ActLabel.COMMITMENT})
+"""Acts that may put a decision off."""
 REPLY_MS = 5000
 """A reply this soon after a proposal is to it, whatever was said in between."""
 ON_THE_TABLE = 8
@@ -84,6 +88,7 @@ class Windows:
             raise ValueError(f"windows are above 0, not {self}")
 
 
+@no_cycles()
 def link_decisions(
     utterances: Sequence[Utterance],
     acts: Sequence[Act],
@@ -138,6 +143,14 @@ class _Said:
     """A proposal that speaks of a change to what is on the table."""
     drops: bool
     praises: bool
+    withdraws: bool
+    """Takes back what its speaker proposed."""
+    postpones: bool
+    """Puts a decision off."""
+    rebuts: bool
+    """A disagreement that contradicts what was said."""
+    joins: bool
+    """A disagreement of the same kind as the one before."""
 
 
 def _listen(utterances: Sequence[Utterance], acts: Sequence[Act], lexicon: Topics) -> list[_Said]:
@@ -147,11 +160,12 @@ def _listen(utterances: Sequence[Utterance], acts: Sequence[Act], lexicon: Topic
         labels.setdefault(act.utterance, act)
     heard = [said for said in utterances if said.id in labels and said.text.strip()]
     order = sorted(range(len(heard)), key=lambda i: (heard[i].span.start, i))
-    lines = [lexicon.line(said.text) for said in heard]
-    words = [frozenset(line.split()) for line in lines]
-    stems = [lexicon.stems(found) for found in words]
+    read = [lexicon.read(said.text) for said in heard]
+    lines, words = [found.line for found in read], [found.words for found in read]
+    stems = [found.stems for found in read]
     uses = Counter(stem for found in stems for stem in found)
     most = max(COMMON_USES, COMMON_SHARE * len(heard))
+    common = frozenset(stem for stem, count in uses.items() if count > most)
     weight = {stem: math.log(1 + len(heard) / count) for stem, count in uses.items()}
     told = []
     for i in order:
@@ -162,7 +176,7 @@ def _listen(utterances: Sequence[Utterance], acts: Sequence[Act], lexicon: Topic
         label = ActLabel.PROPOSAL if asks else act.label
         proposes = label is ActLabel.PROPOSAL
         # A proposal about what everybody talks about is still about that.
-        rare = frozenset(stem for stem in stems[i] if uses[stem] <= most)
+        rare = stems[i] - common
         topic = (rare or stems[i]) if proposes else rare
         told.append(
             _Said(
@@ -183,6 +197,10 @@ def _listen(utterances: Sequence[Utterance], acts: Sequence[Act], lexicon: Topic
                 amends=proposes and lexicon.amends(lines[i]),
                 drops=bool(words[i] & lexicon.dropping),
                 praises=bool(words[i] & lexicon.praising),
+                withdraws=lexicon.withdraws(lines[i]),
+                postpones=label in PUTS_OFF and lexicon.postpones(lines[i]),
+                rebuts=label is ActLabel.DISAGREEMENT and lexicon.rebuts(lines[i]),
+                joins=label is ActLabel.DISAGREEMENT and lexicon.joins(lines[i]),
             )
         )
     return told
@@ -219,10 +237,16 @@ class _Chain:
     """Whether somebody said that it is decided."""
     leans: bool = True
     """Whether the last to take a side was for it."""
+    objection: _Said | None = None
+    """The last one to it."""
     answered: bool = False
     """Whether anybody else spoke of it."""
     chances: int = 0
     """Most changes of speaker in a row that had nothing to do with it."""
+    postponed: bool = False
+    """Whether it was put off, and nobody has spoken for it since."""
+    withdrawn: bool = False
+    """Whether its author took it back, and nobody has spoken for it since."""
     ignored: bool = False
     """Whether others spoke until its time had passed."""
 
@@ -265,6 +289,8 @@ class _Chain:
     def agree(self, said: _Said) -> None:
         """Another person is for it; after an objection a bare yes is for the objection."""
         about = bool(said.stems & self.stems) or said.praises
+        if (self.postponed or self.withdrawn) and not about:
+            return  # a bare yes is for putting it off
         if said.speaker == self.author:
             self.dropped = self.dropped if self.leans or about else said.confidence
             return
@@ -273,6 +299,7 @@ class _Chain:
         self.against.pop(said.speaker, None)
         self.support[said.speaker] = max(said.confidence, self.support.get(said.speaker, 0.0))
         self.leans, self.dropped = True, None
+        self.postponed = self.withdrawn = False
         self.enter(LedgerRole.AGREED, said)
 
     def object(self, said: _Said) -> None:
@@ -284,8 +311,15 @@ class _Chain:
             return
         self.support.pop(said.speaker, None)
         self.against[said.speaker] = max(said.confidence, self.against.get(said.speaker, 0.0))
-        self.leans = False
+        self.leans, self.objection = False, said
         self.enter(LedgerRole.OBJECTED, said)
+
+    def defended_by(self, said: _Said, turn: int) -> bool:
+        """Whether a disagreement contradicts somebody's objection, made just before, and not the proposal."""
+        against = self.objection
+        if against is None or self.leans or against.speaker == said.speaker or turn - self.turn > 1:
+            return False
+        return said.rebuts or (bool(said.stems & (against.stems - self.stems)) and not said.joins)
 
     def amend(self, said: _Said) -> None:
         """A changed version takes its place; objections were to the old one."""
@@ -295,10 +329,23 @@ class _Chain:
         self.author, self.changed = said.speaker, self.changed * said.confidence
         self.stems |= said.stems
         self.leans, self.dropped = True, None
+        self.postponed = self.withdrawn = False
         self.enter(LedgerRole.AMENDED, said)
+
+    def postpone(self, said: _Said) -> None:
+        """Somebody puts it off: whatever was said for it or against it, it is not decided."""
+        self.postponed = True
+
+    def withdraw(self, said: _Said) -> None:
+        """Its author takes it back; an earlier version that people were for stays."""
+        self.support, self.withdrawn = {}, True
+        self.dropped = None if self.before else said.confidence
 
     def confirm(self, said: _Said) -> None:
         """Somebody says that it is decided, one way or the other."""
+        if (self.postponed or self.withdrawn) and not self.restated(said):
+            return  # what is settled then is that it is put off
+        self.postponed = self.withdrawn = False
         self.enter(LedgerRole.CONFIRMED, said)
         self.settled = True
         if self.against and not self.support and not self.leans and (said.drops or not self.restated(said)):
@@ -312,7 +359,7 @@ class _Chain:
 
     def commit(self, said: _Said) -> None:
         """Somebody takes it on; another person than its author is for it by that."""
-        if said.speaker != self.author:
+        if said.speaker != self.author and not (self.postponed or self.withdrawn):
             self.support.setdefault(said.speaker, said.confidence)
             self.against.pop(said.speaker, None)
             self.leans, self.dropped = True, None
@@ -327,6 +374,8 @@ class _Chain:
             return taken, self._stands(support, against)
         if self.dropped is not None:
             return DecisionStatus.REJECTED, _either((*self.against.values(), self.dropped))
+        if self.postponed:
+            return DecisionStatus.OPEN, CONTESTED
         if self.support and (self.leans or not self.against):
             return taken, self._stands(_either(self.support.values()), against)
         if self.against and not self.support:
@@ -358,7 +407,22 @@ class _Chain:
             confidence=round(proposed * confidence, 3),
             ledger=tuple(LedgerEntry(role, s.speaker, s.id) for role, s in self.entries),
             returns_from=self.returns_from,
+            wording=self.wording(status),
         )
+
+    def wording(self, status: DecisionStatus) -> int | None:
+        """Id of the utterance that says what was decided, where that is more than was first proposed.
+
+        The last change of the proposal, or what confirms it in words of its own.
+        """
+        if status not in (DecisionStatus.ADOPTED, DecisionStatus.AMENDED):
+            return None
+        changed = status is DecisionStatus.AMENDED
+        for role, said in reversed(self.entries):
+            tells = bool(said.stems & self.stems) and (changed or not said.stems <= self.proposal.stems)
+            if (role is LedgerRole.CONFIRMED and tells) or (role is LedgerRole.AMENDED and changed):
+                return said.id
+        return None
 
 
 class _Talk:
@@ -396,10 +460,27 @@ class _Talk:
             ActLabel.CONFIRMATION: self._confirm,
             ActLabel.COMMITMENT: self._commit,
         }.get(said.label, self._discuss)
-        answer(said)
+        if not self._set_aside(said):
+            answer(said)
         for chain in self._table:
             chain.pass_over(said, self._turn, self._windows)
         self._last = said
+
+    def _set_aside(self, said: _Said) -> bool:
+        """Whether somebody takes back what they proposed, or puts off what is on the table."""
+        if said.withdraws:
+            own = (c for c in reversed(self._table) if c.author == said.speaker and not c.settled)
+            if chain := next(own, None):
+                self._take(chain, said, chain.withdraw)
+                return True
+        if said.postpones:
+            focus = self._in_focus(said)
+            # "Let's decide next week" has no other topic than when.
+            due = self._named(said) or (focus if said.points or len(said.stems) <= 1 else None)
+            if due and not due.settled:
+                self._take(due, said, due.postpone)
+                return True
+        return False
 
     def _propose(self, said: _Said) -> None:
         chain = self._changed_by(said)
@@ -497,7 +578,8 @@ class _Talk:
     def _object(self, said: _Said) -> None:
         chain = self._meant(said)
         if chain:
-            self._take(chain, said, chain.object)
+            defends = chain.defended_by(said, self._turn)
+            self._take(chain, said, None if defends else chain.object)
         else:
             self._discuss(said)
 

@@ -51,7 +51,8 @@ def tokens(text: str) -> tuple[str, ...]:
     >>> tokens("I-I think we sh- we should, don't you?")
     ('i', 'think', 'we', 'sh-', 'we', 'should', "don't", 'you')
     """
-    return tuple(_once(token) if "-" in token else token for token in _TOKEN.findall(text.lower()))
+    found = _TOKEN.findall(text.lower())
+    return tuple([_once(token) for token in found] if "-" in text else found)
 
 
 def _once(token: str) -> str:

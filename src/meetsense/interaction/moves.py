@@ -12,12 +12,13 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from functools import cache
+from functools import cache, lru_cache
 from itertools import chain, pairwise
 from typing import TYPE_CHECKING
 
 from meetsense.interaction.lexicon import DEFAULT, code_of, language_data
-from meetsense.interaction.topics import Topics, anywhere, topics
+from meetsense.interaction.phrases import anywhere, line_of
+from meetsense.interaction.topics import Topics, topics
 from meetsense.values import ActLabel
 
 if TYPE_CHECKING:
@@ -49,6 +50,12 @@ class Mark(StrEnum):
     """Says what is done next, by whom, by when."""
     SOCIAL = "social"
     """Thanks, greets, jokes, praises."""
+    CLOSING = "closing"
+    """Asks for what is left, or ends."""
+    REBUTTAL = "rebuttal"
+    """Contradicts what was said."""
+    JOINING = "joining"
+    """Says the like of what was just said."""
 
 
 class ClaimKind(StrEnum):
@@ -86,13 +93,15 @@ class Move:
     """The claim that it makes, if any."""
 
 
+_NOT_TOLD = (Mark.ASKING, Mark.INVITATION, Mark.REBUTTAL, Mark.JOINING)
+"""Marks that make no difference to a statement."""
 _SOUGHT: Mapping[ActLabel, tuple[Mark, ...]] = {
-    ActLabel.AGREEMENT: (Mark.CREDIT,),
-    ActLabel.DISAGREEMENT: (),
+    ActLabel.AGREEMENT: (Mark.CREDIT, Mark.CLOSING),
+    ActLabel.DISAGREEMENT: (Mark.REBUTTAL, Mark.JOINING),
     ActLabel.COMMITMENT: (),
-    ActLabel.CONFIRMATION: (Mark.AGENDA, Mark.SUMMARY),
+    ActLabel.CONFIRMATION: (Mark.AGENDA, Mark.SUMMARY, Mark.CLOSING),
     ActLabel.OTHER: (Mark.CREDIT, Mark.SOCIAL),
-    ActLabel.INFORMATION: tuple(mark for mark in Mark if mark not in (Mark.ASKING, Mark.INVITATION)),
+    ActLabel.INFORMATION: tuple(mark for mark in Mark if mark not in _NOT_TOLD),
 }
 """Marks that make a difference to an act; to those that aren't here all of them do."""
 _NEVER_CLAIMS = PASSIVE | {ActLabel.AGREEMENT, ActLabel.DISAGREEMENT, ActLabel.COMMITMENT, ActLabel.OTHER}
@@ -123,7 +132,7 @@ def claim_of(label: ActLabel, marks: frozenset[Mark]) -> ClaimKind | None:
     return ClaimKind.SUMMARY if Mark.SUMMARY in marks else None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Leadership:
     """The words of one language that move a meeting."""
 
@@ -142,15 +151,18 @@ class Leadership:
         >>> words, sorted(stems), [mark.value for mark in marks]
         (9, ['mov', 'phon', 'second'], ['agenda'])
         """
-        words = [word for word in self.topics.words(text) if word not in self.fillers]
-        stems = self.topics.stems(frozenset(words))
-        if not sought:
-            return len(words), stems, _UNMARKED
-        line = " ".join([*words[:1], *(word for before, word in pairwise(words) if word != before)])
-        if not self.any_mark.search(line):
-            return len(words), stems, _UNMARKED
-        marks = [mark for mark in sought if self.marks[mark].search(line)]
-        return len(words), stems, frozenset(marks) if marks else _UNMARKED
+        count, stems, line = _heard(text, self)
+        marks = [mark for mark in sought if self.marks[mark].search(line)] if line else ()
+        return count, stems, frozenset(marks) if marks else _UNMARKED
+
+
+@lru_cache(maxsize=1 << 14)
+def _heard(text: str, how: Leadership) -> tuple[int, frozenset[str], str]:
+    """Number of words, topic stems and the words in a line, empty where it has no mark."""
+    said = how.topics.read(text)
+    words = [word for word in said.line.split() if word not in how.fillers]
+    line = line_of([*words[:1], *(word for before, word in pairwise(words) if word != before)])
+    return len(words), said.stems, line if how.any_mark.search(line) else ""
 
 
 @cache
@@ -175,7 +187,7 @@ def read_moves(said: Sequence[Said], language: str | None) -> tuple[Move, ...] |
     if words is None:
         return None
     nothing = (0, frozenset[str](), _UNMARKED)
-    every = tuple(Mark)
+    every = tuple(mark for mark in Mark if mark not in (Mark.REBUTTAL, Mark.JOINING))
     found = [nothing if u.label in PASSIVE else words.read(u.text, _SOUGHT.get(u.label, every)) for u in said]
     uses = Counter(chain.from_iterable(stems for _, stems, _ in found))
     most = max(COMMON_USES, COMMON_SHARE * len(said))
@@ -209,4 +221,4 @@ def leads(role: str) -> bool:
     >>> leads("Project Manager"), leads("note-taker")
     (True, False)
     """
-    return bool(_leading().search(role.lower()))
+    return bool(_leading().search(line_of(role.lower().split())))

@@ -20,7 +20,6 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_left, insort
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -131,15 +130,17 @@ def _apart(taken: Sequence[int], at: int) -> bool:
 
 def cohesion(said: Sequence[Move]) -> Floats:
     """How alike the words before each utterance and from it on are: shape (utterances,), cosine 0..1."""
-    words = [stem for move in said for stem in sorted(move.content)]
-    first = np.cumsum([0, *(len(move.content) for move in said)])
-    left: Counter[str] = Counter()
-    right = Counter(words[:BLOCK_WORDS])
-    dot, squares_left, squares_right = 0, 0, sum(n * n for n in right.values())
+    numbers: dict[str, int] = {}
+    words = [numbers.setdefault(stem, len(numbers)) for move in said for stem in sorted(move.content)]
+    first = np.cumsum([0, *(len(move.content) for move in said)]).tolist()
+    left, right = [0] * len(numbers), [0] * len(numbers)
+    for word in words[:BLOCK_WORDS]:
+        right[word] += 1
+    dot, squares_left, squares_right = 0, 0, sum(n * n for n in right)
     alike = np.zeros(len(said))
     place = 0
     for i in range(len(said)):
-        for k in range(place, int(first[i])):
+        for k in range(place, first[i]):
             word = words[k]
             # The word goes from the right of the border to its left.
             squares_right -= 2 * right[word] - 1
@@ -157,7 +158,7 @@ def cohesion(said: Sequence[Move]) -> Floats:
                 squares_left -= 2 * left[word] - 1
                 left[word] -= 1
                 dot -= right[word]
-        place = int(first[i])
+        place = first[i]
         if squares_left and squares_right:
             alike[i] = dot / math.sqrt(squares_left * squares_right)
     return alike

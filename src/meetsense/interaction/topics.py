@@ -7,11 +7,12 @@ stemmer is light on purpose: it need not be right, only alike for the forms of o
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache, lru_cache
 
 from meetsense.interaction.lexicon import DEFAULT, PLAIN, language_data, plain_text, tokens
+from meetsense.interaction.phrases import anywhere, line_of
 
 SHORTEST_STEM = 3
 """No ending is taken off when fewer letters would stay."""
@@ -21,10 +22,21 @@ TOPIC_WORDS = 8
 _WORD = re.compile(r"[^\W_]+(?:['-][^\W_]+)*")
 _PIECE = re.compile(r"[^.,;:?!…()\[\]\"“”„«»\n]+")
 _SENTENCE = re.compile(r"[^.?!…]+")
-_GROUP = re.compile(r"\((?!\?)")
 
 
 @dataclass(frozen=True, slots=True)
+class Wording:
+    """What a text says, word by word."""
+
+    line: str
+    """Its words in lower case, spelled one way, without those broken off, a space before each."""
+    words: frozenset[str]
+    """The same, each once."""
+    stems: frozenset[str]
+    """Of those that carry a topic."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Topics:
     """The words of one language that tie utterances together."""
 
@@ -37,6 +49,10 @@ class Topics:
     asking: re.Pattern[str]
     raising: re.Pattern[str]
     amending: re.Pattern[str]
+    withdrawing: re.Pattern[str]
+    postponing: re.Pattern[str]
+    rebuttal: re.Pattern[str]
+    joining: re.Pattern[str]
     dropping: frozenset[str]
     praising: frozenset[str]
     fillers: frozenset[str]
@@ -45,22 +61,34 @@ class Topics:
     spellings: Mapping[str, str]
     endings: tuple[tuple[str, str], ...]
 
-    def line(self, text: str) -> str:
-        """The words of a text in lower case, spelled one way, without those broken off."""
-        return " ".join(self.words(text))
+    def read(self, text: str) -> Wording:
+        """The words of a text and what they are about.
 
-    def words(self, text: str) -> list[str]:
-        """The same, word by word; a spelling may be several words.
-
-        >>> topics().words("We're gonna o-open it.")[-2:]
-        ['o-open', 'it']
+        >>> found = topics().read("We're gonna o-open the door.")
+        >>> found.line, sorted(found.stems)
+        (" we're going to o-open the door", ['door', 'o-open'])
         """
-        found = [self.spellings.get(token, token) for token in tokens(plain_text(text))]
-        return [word for spelled in found if spelled[-1] != "-" for word in spelled.split()]
+        return _read(text, self)
 
     def amends(self, line: str) -> bool:
         """Whether a line of words speaks of a change to what is on the table."""
         return bool(self.amending.search(line))
+
+    def withdraws(self, line: str) -> bool:
+        """Whether a line of words takes back what its speaker proposed."""
+        return bool(self.withdrawing.search(line))
+
+    def postpones(self, line: str) -> bool:
+        """Whether a line of words puts a decision off."""
+        return bool(self.postponing.search(line))
+
+    def rebuts(self, line: str) -> bool:
+        """Whether a line of words contradicts what was said."""
+        return bool(self.rebuttal.search(line))
+
+    def joins(self, line: str) -> bool:
+        """Whether a line of words joins what somebody has just said."""
+        return bool(self.joining.search(line))
 
     def asks_for(self, line: str) -> bool:
         """Whether a question, as a line of words, proposes something."""
@@ -115,6 +143,15 @@ class Topics:
         return "" if first is None or end is None else piece[matches[first].start() : end]
 
 
+@lru_cache(maxsize=1 << 14)
+def _read(text: str, how: Topics) -> Wording:
+    """Kept, since decisions and moves are told from the same texts."""
+    found = [how.spellings.get(token, token) for token in tokens(plain_text(text))]
+    words = [word for spelled in found if spelled[-1] != "-" for word in spelled.split()]
+    different = frozenset(words)
+    return Wording(line_of(words), different, how.stems(different))
+
+
 @cache
 def topics(code: str = DEFAULT) -> Topics | None:
     """The topic words of a language; None when it has none."""
@@ -132,6 +169,10 @@ def topics(code: str = DEFAULT) -> Topics | None:
         asking=anywhere(data["leadership"]["asking"]),
         raising=anywhere(data["leadership"]["raising"]),
         amending=anywhere(table["amending"]),
+        withdrawing=anywhere(table["withdrawing"]),
+        postponing=anywhere(table["postponing"]),
+        rebuttal=anywhere(data["leadership"]["rebuttal"]),
+        joining=anywhere(data["leadership"]["joining"]),
         dropping=frozenset(table["dropping"]),
         praising=frozenset(table["praising"]),
         fillers=frozenset(data["fillers"]),
@@ -139,17 +180,6 @@ def topics(code: str = DEFAULT) -> Topics | None:
         spellings=data["spellings"],
         endings=tuple(sorted(table["endings"].items(), key=lambda pair: -len(pair[0]))),
     )
-
-
-def anywhere(phrases: Iterable[str]) -> re.Pattern[str]:
-    """A pattern of one of the phrases, whole words, in a line of words.
-
-    >>> bool(anywhere(["mov(e|ing) on"]).search("let's move on")), bool(anywhere(["on"]).search("one"))
-    (True, False)
-    """
-    # Groups that catch nothing are quicker.
-    quick = (_GROUP.sub("(?:", phrase) for phrase in phrases)
-    return re.compile(rf"(?<!\S)(?:{'|'.join(quick)})(?!\S)")
 
 
 @lru_cache(maxsize=1 << 16)

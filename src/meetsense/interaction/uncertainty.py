@@ -89,7 +89,7 @@ def median(values: NDArray[np.int64] | Floats) -> tuple[float, Interval]:
     reach = Z95 * math.sqrt(n) / 2
     below = max(0, math.floor(n / 2 - reach) - 1)
     above = min(n - 1, math.ceil(n / 2 + reach))
-    middle = float(np.median(ordered))
+    middle = float(ordered[(n - 1) // 2] + ordered[n // 2]) / 2
     return middle, Interval(float(ordered[below]), float(ordered[above]))
 
 

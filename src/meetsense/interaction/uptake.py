@@ -4,8 +4,10 @@ An **initiative** is a turn in which somebody takes control (:mod:`control`): sa
 that answers nothing. A **claim** (:mod:`moves`) is a single utterance that says where to go. Both are
 answered the same way. Another person *takes up* an initiative, or *grants* a claim, by agreement or
 confirmation, by commitment, by words of credit, by a question that asks the others about it, by talk that
-shares a third of its topic words, and a question by any answer. An **objection** is another's disagreement;
-it takes nothing up, nor do the reasons for it, what somebody proposes instead, and a bare yes after it.
+shares a third of its topic words, and a question by any answer. A question about something else takes
+nothing up, nor does asking what else there is, or ending. An **objection** is another's disagreement; it
+takes nothing up, nor do the reasons for it, what somebody proposes instead, and a bare yes after it. Who says
+that an objection just made is untrue, or contradicts its words, does not object to what it was against.
 
 Answers count for so long and so many changes of speaker, listeners' sounds set aside, since it was last
 spoken of: answered, or carried on by its author. An answer belongs to a question of the turn before, to what
@@ -203,6 +205,8 @@ class _Open:
     """Its topic words and those of the reasons."""
     leans: bool = True
     """Whether the last to take a side, its author among them, was for it."""
+    objection: Move | None = None
+    """The last one to it."""
     answers: dict[tuple[int, bool], Answer] = field(default_factory=dict)
     """By person and whether it objects."""
 
@@ -230,6 +234,18 @@ class _Open:
         shared = len(self.stems & move.stems)
         return shared > 0 and shared >= SAME_TOPIC * min(len(self.stems), len(move.stems))
 
+    def asked_about(self, move: Move, turn: int) -> bool:
+        """Whether a question to the others is about it: it shares its words, or has none and comes next."""
+        return self.named_by(move) or (not move.content and turn - self.turn <= 1)
+
+    def defended_by(self, move: Move, turn: int) -> bool:
+        """Whether a disagreement contradicts somebody's objection, made just before, and not this."""
+        against = self.objection
+        if against is None or self.leans or against.speaker == move.speaker or turn - self.turn > 1:
+            return False
+        about = move.stems & (against.stems - self.stems) and Mark.JOINING not in move.marks
+        return Mark.REBUTTAL in move.marks or bool(about)
+
     def finish(self, last: _LastWord) -> Opening:
         """The opening as a value."""
         answerable = last.of_others(self.speaker) >= self.moves[0].start
@@ -249,29 +265,35 @@ def _answer(others: Sequence[_Open], move: Move, turn: int) -> None:
     if move.stems and not (opening.asks and turn - opening.began == 1):
         # Of several that share as many words, and where no word is shared, the latest is meant.
         opening = max(reversed(others), key=lambda other: len(other.stems & move.stems))
-    reply = _reply(move, opening)
+    reply = _reply(move, opening, turn)
     if reply:
         key = move.speaker, reply is Reply.OBJECTION
         opening.answers.setdefault(key, Answer(reply, move.speaker, move.id))
         opening.turn, opening.end = turn, max(opening.end, move.end)
         opening.leans = reply is not Reply.OBJECTION
+        opening.objection = opening.objection if opening.leans else move
 
 
-def _reply(move: Move, opening: _Open) -> Reply | None:
+def _reply(move: Move, opening: _Open, turn: int) -> Reply | None:
     """What a move is as an answer to an opening, if it is one."""
     label = move.label
+    if Mark.CLOSING in move.marks and not opening.named_by(move):
+        return None
+    if label is ActLabel.DISAGREEMENT and opening.defended_by(move, turn):
+        return None
     if label is ActLabel.CONFIRMATION and opening.stands_refused:
         return None
     if opening.asks and label not in (ActLabel.QUESTION, ActLabel.OTHER):
         return Reply.ANSWER
-    if label is ActLabel.AGREEMENT and not (opening.leans or move.stems & opening.stems or move.marks):
+    about = move.stems & opening.stems or Mark.CREDIT in move.marks
+    if label is ActLabel.AGREEMENT and not (opening.leans or about):
         return None  # a bare yes after an objection is for the objection
     told = _REPLIES.get(label)
     if told:
         return told
     if Mark.CREDIT in move.marks:
         return Reply.CREDIT
-    if label is ActLabel.QUESTION and Mark.INVITATION in move.marks:
+    if label is ActLabel.QUESTION and Mark.INVITATION in move.marks and opening.asked_about(move, turn):
         return Reply.INVITATION
     reasons = (move.speaker, True) in opening.answers
     instead = label is ActLabel.PROPOSAL and opening.stands_refused

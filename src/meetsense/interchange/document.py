@@ -43,6 +43,7 @@ def document(analysis: Analysis) -> dict[str, object]:
     """The analysis as plain lists, dictionaries, text and numbers (seconds), ready for JSON."""
     acts = {act.utterance: act for act in analysis.acts}
     known = {voice.label: voice for voice in analysis.recognised}
+    texts = {said.id: said.text for said in analysis.utterances}
     return {
         "schema": SCHEMA,
         "meeting": _meeting(analysis.meeting),
@@ -58,7 +59,7 @@ def document(analysis: Analysis) -> dict[str, object]:
             for turn in analysis.turns
         ],
         "utterances": [_utterance(said, acts.get(said.id)) for said in analysis.utterances],
-        "decisions": [_decision(chain) for chain in analysis.decisions],
+        "decisions": [_decision(chain, texts) for chain in analysis.decisions],
         "measures": [_measure(measure) for measure in analysis.measures],
         "notes": list(analysis.notes),
     }
@@ -121,7 +122,8 @@ def _utterance(said: Utterance, act: Act | None) -> dict[str, object]:
     }
 
 
-def _decision(chain: DecisionChain) -> dict[str, object]:
+def _decision(chain: DecisionChain, said: Mapping[int, str]) -> dict[str, object]:
+    """A decision; ``wording`` has the words in which it was amended or confirmed."""
     return {
         "id": chain.id,
         "status": chain.status.value,
@@ -134,7 +136,14 @@ def _decision(chain: DecisionChain) -> dict[str, object]:
             for entry in chain.ledger
         ],
         "returns_from": chain.returns_from,
+        "wording": _wording(chain, said),
     }
+
+
+def _wording(chain: DecisionChain, said: Mapping[int, str]) -> dict[str, object] | None:
+    if chain.wording is None:
+        return None
+    return {"utterance": chain.wording, "text": said.get(chain.wording, "")}
 
 
 def _measure(measure: Measure) -> dict[str, object]:
@@ -216,6 +225,7 @@ def _read_decision(item: Mapping[str, Any]) -> DecisionChain:
             for entry in item["ledger"]
         ),
         returns_from=item.get("returns_from"),
+        wording=(item.get("wording") or {}).get("utterance"),
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import dataclass
 
 from meetsense.report.escape import clean
@@ -21,6 +22,8 @@ SUFFIXES = {
     "z": "",
 }
 """What stands behind the digits, by a measure's unit."""
+_COUNTED = re.compile(r"[a-z]+s(?=$|,| of | that | nobody | inside | taken )")
+"""The word of a phrase that stands in the plural."""
 NO_REASON = "no reason was given"
 
 
@@ -68,11 +71,29 @@ def figure(measure: Measure) -> Figure:
         words.title,
         quantity(value, measure.unit),
         interval(measure.low, measure.high, measure.unit, near=value),
-        words.events,
+        events(measure.n, words.events),
         str(measure.grade),
         reason,
         fraction(measure),
     )
+
+
+def events(n: int, noun: str) -> str:
+    """What ``n`` counts, as one says it of so many.
+
+    >>> events(2, "topics"), events(1, "topics"), events(1, "stretches of speech"), events(1, "entries")
+    ('topics', 'topic', 'stretch of speech', 'entry')
+    >>> events(1, "utterances, everybody's"), events(1, "long silences"), events(1, "claims taken up")
+    ("utterance, everybody's", 'long silence', 'claim taken up')
+    """
+    return noun if n != 1 else _COUNTED.sub(lambda found: _one(found[0]), noun, count=1)
+
+
+def _one(word: str) -> str:
+    for ending, instead in (("ies", "y"), ("ches", "ch"), ("s", "")):
+        if word.endswith(ending):
+            return word.removesuffix(ending) + instead
+    return word
 
 
 def fraction(measure: Measure) -> str | None:

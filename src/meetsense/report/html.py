@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from meetsense.report import charts, wording
 from meetsense.report.doubts import doubts, summed
-from meetsense.report.escape import clean
+from meetsense.report.escape import clean, clip
 from meetsense.report.figures import clock, figure, length
 from meetsense.report.initiative import Begun, initiatives
 from meetsense.report.ledger import decisions, names, why_none
@@ -144,5 +144,12 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"clock": clock, "lasting": length, "clean": clean, "names": names}
+    environment.filters |= {
+        "clock": clock,
+        "lasting": length,
+        "clean": clean,
+        "clip": clip,
+        "did": wording.ROLES.__getitem__,
+        "names": names,
+    }
     return environment

@@ -160,6 +160,8 @@ def initiatives(
     used = {step.evidence.id for _, step in in_decisions if step.evidence}
     asides = _asides(analysis, used)
     shares = {m.subject.speaker: m for m in analysis.measures if m.name == SHARE}
+    if shares and all(share.value is None for share in shares.values()):
+        return ()  # whose they are can't be told, or there are none
     taken, left = _begun(analysis, everybody, found, begun)
     own = [
         Own(

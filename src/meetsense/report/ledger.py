@@ -11,11 +11,15 @@ from meetsense.values import Analysis, DecisionChain, DecisionStatus, LedgerEntr
 
 QUOTE = 280
 """Characters of a quote; the transcript has the rest."""
+WORDING = 120
+"""Characters of what was decided, beside the topic."""
 FAIRLY_SURE = 0.75
 """Confidence from which a decision is called so."""
 UNSURE = 0.5
 """Confidence from which it is called so; below, the program is guessing."""
 SURE = "fairly sure"
+WORDED = frozenset({LedgerRole.AMENDED, LedgerRole.CONFIRMED})
+"""What may say in other words what was decided."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +50,8 @@ class Decision:
     """The ignored proposal that comes back here."""
     returns_as: tuple[int, ...]
     """Numbers of the decisions in which this idea comes back."""
+    wording: Step | None = None
+    """The contribution that says what was decided, where that is not what was proposed first."""
 
     @property
     def status(self) -> DecisionStatus:
@@ -58,6 +64,12 @@ class Decision:
         if self.chain.confidence >= FAIRLY_SURE:
             return SURE
         return "unsure" if self.chain.confidence >= UNSURE else "guessing"
+
+    @property
+    def worded(self) -> str | None:
+        """``as confirmed: “…”``: what was decided in the words of those who did."""
+        step = self.wording
+        return f"as {step.role}: “{clip(step.quote, WORDING)}”" if step and step.quote else None
 
     @property
     def contributions(self) -> str:
@@ -100,19 +112,25 @@ def _decision(
 ) -> Decision:
     earlier = known.get(chain.returns_from) if chain.returns_from is not None else None
     present = {entry.role for entry in chain.ledger}
+    steps = tuple(_step(entry, by_label, said) for entry in chain.ledger)
     return Decision(
         id=chain.id,
         number=chain.id + 1,
         chain=chain,
         topic=clean(chain.topic) or "(no topic)",
-        steps=tuple(_step(entry, by_label, said) for entry in chain.ledger),
+        steps=steps,
         missing=tuple(role for role in LedgerRole if role not in present),
         # One step back is enough; a chain that names itself, or two that name each other, end here.
         earlier=_decision(earlier, {}, by_label, said) if earlier and earlier.id != chain.id else None,
         returns_as=tuple(
             other.id + 1 for other in known.values() if other.returns_from == chain.id != other.id
         ),
+        wording=next((s for s in steps if s.role in WORDED and _is(s, chain.wording)), None),
     )
+
+
+def _is(step: Step, utterance: int | None) -> bool:
+    return step.evidence is not None and step.evidence.id == utterance
 
 
 def _step(entry: LedgerEntry, by_label: Mapping[str, Person], said: Mapping[int, Utterance]) -> Step:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import string
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from unicodedata import east_asian_width
 
 from meetsense.report.figures import Figure, figure
@@ -31,6 +31,10 @@ RADIUS = 15.0
 """Of a point."""
 BEND = 0.15
 """How far an arrow bends from the straight line, as a part of its length: the two of a pair stand apart."""
+STEPS = 24
+"""Places along an arrow at which its number may stand."""
+TEXT, HIGH = 44.0, 14.0
+"""Width and height of a number."""
 THIN, THICK = 1.5, 7.0
 """Widths of the arrows with the fewest and the most claims taken up."""
 LONGEST = 112.0
@@ -42,6 +46,9 @@ LAST = 4
 """Characters of a name's end, kept where beginnings are alike."""
 CELL = 20.0
 """Width and height of a cell of the grid."""
+
+
+Place = tuple[float, float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +124,8 @@ class Arrow:
     """Where there is room for it."""
     text_x: float
     text_y: float
+    curve: tuple[Place, ...]
+    """Places along its way."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,7 +224,7 @@ def drawing(found: Network) -> Drawing | None:
         if link.taken and link.taken > 0
     )
     lowest = max(max(point.y, point.name_y) for point in points.values())
-    return Drawing(tuple(points.values()), arrows, height=lowest + 24)
+    return Drawing(tuple(points.values()), _labelled(arrows), height=lowest + 24)
 
 
 def _point(i: int, person: Person, name: str, count: int) -> Point:
@@ -245,13 +254,34 @@ def _arrow(link: Link, start: Point, end: Point, most: float, *, numbered: bool)
         f"L{base[0] - side_x:.1f} {base[1] - side_y:.1f}z"
     )
     path = f"M{first[0]:.1f} {first[1]:.1f}Q{bend_x:.1f} {bend_y:.1f} {base[0]:.1f} {base[1]:.1f}"
-    text_x, text_y = (
-        0.58 * one + 0.36 * bend + 0.06 * other
-        for one, bend, other in ((first[0], bend_x, base[0]), (first[1], bend_y, base[1]))
-    )
-    return Arrow(
-        link, path, head, width, link.text if numbered else None, round(text_x, 1), round(text_y + 4, 1)
-    )
+    curve = tuple(_along(first, (bend_x, bend_y), base, step / STEPS) for step in range(STEPS + 1))
+    text_x, text_y = curve[STEPS // 4]
+    return Arrow(link, path, head, width, link.text if numbered else None, text_x, text_y, curve)
+
+
+def _along(start: Place, bend: Place, end: Place, part: float) -> Place:
+    """A place on a quadratic Bézier curve."""
+    one, two, three = (1 - part) ** 2, 2 * part * (1 - part), part**2
+    x, y = (one * a + two * b + three * c for a, b, c in zip(start, bend, end, strict=True))
+    return round(x, 1), round(y, 1)
+
+
+def _labelled(arrows: Sequence[Arrow]) -> tuple[Arrow, ...]:
+    """The same with the number of each where the other arrows and the numbers before it are furthest."""
+    placed: list[Place] = []
+    told = []
+    for arrow in arrows:
+        others = [place for other in arrows if other is not arrow for place in other.curve] + placed
+        x, y = max(arrow.curve[2:-4], key=lambda place: _room_at(place, others))
+        placed += [(x + across, y) for across in (-TEXT / 2, 0.0, TEXT / 2)] if arrow.text else []
+        told.append(replace(arrow, text_x=x, text_y=round(y + 4, 1)))
+    return tuple(told)
+
+
+def _room_at(place: Place, others: Sequence[Place]) -> float:
+    """Distance to the nearest of the others, in units of a text's height; a text is wider than high."""
+    x, y = place
+    return min((math.hypot((x - a) * HIGH / TEXT, y - b) for a, b in others), default=0.0)
 
 
 def _towards(x: float, y: float, to_x: float, to_y: float, steps: float) -> tuple[float, float]:

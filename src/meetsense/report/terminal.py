@@ -15,7 +15,7 @@ from meetsense.report.figures import Figure, clock, length
 from meetsense.report.ledger import SURE, Decision, decisions, why_none
 from meetsense.report.network import Network, network
 from meetsense.report.people import Person, people
-from meetsense.report.wording import BRIEF, NOT_FOR
+from meetsense.report.wording import BRIEF, NOT_FOR, OF_PEOPLE
 from meetsense.values import Analysis, DecisionStatus, Grade, SubjectKind
 
 if TYPE_CHECKING:
@@ -221,6 +221,8 @@ def _decision(console: Console, decision: Decision) -> None:
         Text(clock(decision.chain.span.start)),
     )
     console.print(table)
+    if decision.worded:
+        _line(console, decision.worded, indent=4)
     steps = [
         f"{step.person.name} {step.role}" + (f" {clock(step.evidence.span.start)}" if step.evidence else "")
         for step in decision.steps
@@ -313,6 +315,9 @@ def _section(console: Console, section: charts.Section, everybody: Sequence[Pers
         _side_by_side(console, persons, everybody)
     else:
         _listed(console, persons)
+    for table in persons:
+        if table.name in OF_PEOPLE:
+            _line(console, OF_PEOPLE[table.name], "dim")
 
 
 def _meeting(console: Console, figures: Sequence[Figure]) -> None:

@@ -29,6 +29,10 @@ STEPS = (5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600)
 TICKS = 8
 
 
+LAST_TICK = 86
+"""Percent: what begins further right is cut on a telephone."""
+
+
 @dataclass(frozen=True, slots=True)
 class Tick:
     """A time on the axis."""
@@ -177,7 +181,7 @@ def _ticks(band: Span) -> tuple[Tick, ...]:
     first = math.ceil(band.start / step)
     times = (i * step for i in range(first, math.floor(band.end / step) + 1))
     ticks = (Tick(_percent(time, band), clock(time)) for time in times)
-    return tuple(tick for tick in ticks if tick.percent <= 96)
+    return tuple(tick for tick in ticks if tick.percent <= LAST_TICK)
 
 
 def _flags(decisions: Sequence[DecisionChain], band: Span) -> tuple[Flag, ...]:

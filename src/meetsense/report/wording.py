@@ -18,6 +18,13 @@ BRIEF = frozenset(
 )
 """What is shown right after an analysis; the rest is for those who ask."""
 
+OF_PEOPLE = {
+    "initiative_share": "Initiatives that were taken up: slices of everybody's initiatives, not a rate of a "
+    "person's own.",
+    "adoption_rate": "Part of proposals adopted: drawn towards one half, the more the fewer there are.",
+}
+"""How a measure of people is to be read where they stand side by side; by its name."""
+
 GRADES = {
     Grade.FIRM: "enough events for the figure to be trusted within its interval",
     Grade.TENTATIVE: "few events or a doubtful input: read it as a hint; the reason stands beside it",
@@ -27,9 +34,9 @@ GRADES = {
 STATUSES = {
     DecisionStatus.ADOPTED: "somebody else agreed, or it was confirmed",
     DecisionStatus.AMENDED: "taken up in a changed form",
-    DecisionStatus.REJECTED: "turned down",
+    DecisionStatus.REJECTED: "turned down, or taken back",
     DecisionStatus.IGNORED: "nobody took it up",
-    DecisionStatus.OPEN: "talked about, but no end was found",
+    DecisionStatus.OPEN: "talked about, but put off, or no end was found",
 }
 
 ROLES = {

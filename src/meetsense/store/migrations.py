@@ -284,3 +284,9 @@ def m003_parked(db: Database) -> None:
     """Meetings whose analysis was ended; none of them need be in ``meetings``."""
     for statement in _statements(PARKED):
         db.execute(statement)
+
+
+@migrations()
+def m004_wording(db: Database) -> None:
+    """Which utterance says what was decided; unknown of meetings that were analysed before."""
+    db.execute("alter table decisions add column wording integer")

@@ -132,7 +132,7 @@ def _decisions(conn: sqlite3.Connection, meeting: str) -> tuple[DecisionChain, .
     ):
         ledgers[decision].append(LedgerEntry(LedgerRole(role), label, number))
     rows = conn.execute(
-        """select id, number, status, start, "end", topic, confidence, returns_from
+        """select id, number, status, start, "end", topic, confidence, returns_from, wording
            from decisions where meeting = ? order by number""",
         (meeting,),
     )
@@ -145,8 +145,9 @@ def _decisions(conn: sqlite3.Connection, meeting: str) -> tuple[DecisionChain, .
             confidence,
             tuple(ledgers[row]),
             returns_from,
+            wording,
         )
-        for row, number, status, start, end, topic, confidence, returns_from in rows
+        for row, number, status, start, end, topic, confidence, returns_from, wording in rows
     )
 
 

@@ -141,8 +141,9 @@ def _decisions(
 ) -> None:
     for d in analysis.decisions:
         cursor = conn.execute(
-            """insert into decisions (meeting, number, status, start, "end", topic, confidence, returns_from)
-               values (?, ?, ?, ?, ?, ?, ?, ?)""",
+            """insert into decisions
+                 (meeting, number, status, start, "end", topic, confidence, returns_from, wording)
+               values (?, ?, ?, ?, ?, ?, ?, ?, ?)""",
             (
                 analysis.meeting.id,
                 d.id,
@@ -152,6 +153,7 @@ def _decisions(
                 d.topic,
                 d.confidence,
                 d.returns_from,
+                d.wording,
             ),
         )
         conn.executemany(

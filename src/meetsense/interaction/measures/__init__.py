@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
+from meetsense.interaction.cycles import no_cycles
 from meetsense.interaction.doubt import NONE, Doubt
 from meetsense.interaction.floor import segments
 from meetsense.interaction.measures import (
@@ -45,12 +46,16 @@ FAMILIES = (flow, shares, dynamics, shifts, questions, initiative, uptake, decid
 DEFINITIONS: dict[str, Definition] = {item.name: item for family in FAMILIES for item in family.DEFINITIONS}
 """Every measure by its name."""
 BLIND = "the speaker engine does not see overlapping speech"
+NAMES_NOBODY = "the transcript names nobody"
+OF_NOBODY = frozenset({"silence_share", "lapses"})
+"""What can be told without knowing who spoke."""
 DOUBTED_WHEN_BLIND = frozenset({"gap_median", "backchannels"})
 """Made without overlap, but off when it isn't seen."""
 
 __all__ = ["BLIND", "DEFINITIONS", "Definition", "measure"]
 
 
+@no_cycles()
 def measure(
     turns: tuple[Turn, ...],
     *,
@@ -63,6 +68,7 @@ def measure(
     language: str | None = None,
     sees_overlap: bool,
     people: int | None,
+    unnamed: str | None = None,
     doubt: Doubt = NONE,
 ) -> tuple[Measure, ...]:
     """Measure one meeting.
@@ -71,8 +77,10 @@ def measure(
     stayed silent included; speakers of the turns that it lacks are added. ``roles`` are the formal
     ones of those labels that have one. ``language`` is the BCP 47 code of the words. ``people`` is the
     confirmed roster's count, or None: when it isn't the count of labels, every figure about persons
-    is withheld. An engine that doesn't see overlap has what hangs on overlap withheld. ``doubt`` is what
-    the engines are expected to get wrong; it widens the intervals.
+    is withheld. ``unnamed`` is the label of the words that name nobody, who may be several people: figures
+    about it are withheld, and where there is no other voice, all but those of silence. An engine that
+    doesn't see overlap has what hangs on overlap withheld. ``doubt`` is what the engines are expected to
+    get wrong; it widens the intervals.
     """
     told = Told(utterances, acts, decisions, roles or {}, language)
     everybody = tuple(dict.fromkeys((*labels, *(turn.speaker for turn in turns))))
@@ -89,6 +97,9 @@ def measure(
     if people is not None and people != len(everybody):
         reason = f"{len(everybody)} speakers were told apart, but the roster has {people} people"
         measures = [made.withheld(m, reason) if _about_people(m) else m for m in measures]
+    if unnamed is not None:
+        nobody = {turn.speaker for turn in turns} == {unnamed}
+        measures = [_without_names(item, unnamed, nobody=nobody) for item in measures]
     return tuple(measures)
 
 
@@ -125,6 +136,15 @@ def _nobody_spoke(labels: tuple[str, ...], duration: float, *, words: bool) -> l
 
 def _about_people(item: Measure) -> bool:
     return item.subject.kind is not SubjectKind.MEETING or DEFINITIONS[item.name].needs_count
+
+
+def _without_names(item: Measure, unnamed: str, *, nobody: bool) -> Measure:
+    """A figure of a meeting in which words of a label, or with ``nobody`` all of them, name nobody."""
+    if nobody and item.name not in OF_NOBODY:
+        return made.withheld(item, NAMES_NOBODY)
+    if unnamed in (item.subject.speaker, item.subject.other):
+        return made.withheld(item, "the transcript does not say whose words these are")
+    return item
 
 
 def _without_overlap(item: Measure) -> Measure:

@@ -47,7 +47,7 @@ DEFINITIONS = (
         "maximal runs of the person's stretches with nobody else's between; speech wholly inside somebody "
         "else's is in no turn",
         "turns, listeners set aside",
-        "under 10 turns in the meeting tentative",
+        "under 10 turns of the person tentative",
         "Heldner & Edlund 2010",
         NOT_MERIT,
     ),
@@ -57,7 +57,7 @@ DEFINITIONS = (
         "share",
         "the person's turns / everybody's turns",
         "turns, listeners set aside",
-        "under 10 turns in the meeting tentative",
+        "under 10 turns of the person tentative",
         "Heldner & Edlund 2010",
         NOT_MERIT,
     ),
@@ -195,8 +195,10 @@ def _time_and_turns(talk: Talk) -> Iterator[Measure]:
             "talk_share", subject, time / everyone, "share", all_stretches, shares[:, i], enough
         )
         yield replace(share, part=time, whole=everyone)
-        yield made.count("turns", subject, int(turns[i]), sure.grade(all_turns, "turns"))
-        yield made.event_share("turn_share", subject, int(turns[i]), all_turns, "turns")
+        grade, why = sure.grade(int(turns[i]), "turns")
+        yield made.count("turns", subject, int(turns[i]), (grade, why))
+        part = made.event_share("turn_share", subject, int(turns[i]), all_turns, "turns")
+        yield replace(part, grade=grade, reason=why)
 
 
 def _longest_turns(talk: Talk) -> Iterator[Measure]:

@@ -9,5 +9,6 @@ from meetsense.interaction.patterns.change import Trend
 from meetsense.interaction.patterns.over_meetings import trends
 from meetsense.interaction.patterns.records import Context, Record, record
 from meetsense.interaction.patterns.sequences import Following, followings
+from meetsense.interaction.patterns.tracked import LEAST_EVENTS
 
-__all__ = ["Context", "Following", "Record", "Trend", "followings", "record", "trends"]
+__all__ = ["LEAST_EVENTS", "Context", "Following", "Record", "Trend", "followings", "record", "trends"]

@@ -228,6 +228,7 @@ def _total(tracked: Tracked, subject: Subject, points: Sequence[Point]) -> Measu
     part, whole = float(parts.sum()), float(wholes.sum())
     value = part / whole
     reach = _reach(parts - value * wholes, whole, points)
+    told = (part + 0.5) / (whole + 1) if tracked.drawn and subject.speaker is not None else value
     shift = sum(p.shift * (p.whole or 0.0) for p in points) / whole
     low, high = value - reach + min(shift, 0.0), value + reach + max(shift, 0.0)
     if tracked.kind in (Kind.EVENTS, Kind.EVENTS_OF_ALL, Kind.RATE):
@@ -235,12 +236,12 @@ def _total(tracked: Tracked, subject: Subject, points: Sequence[Point]) -> Measu
         least = sure.poisson(count, whole) if tracked.kind is Kind.RATE else sure.wilson(count, round(whole))
         low, high = min(low, least.low), max(high, least.high)
     most = math.inf if tracked.kind is Kind.RATE else 1.0
-    interval = sure.covering(low, value, high, most=most)
+    interval = sure.covering(low, told, high, most=most)
     grade = sure.grade(len(points), "meetings", LEAST_MEETINGS)
     if grade[0] is Grade.FIRM:
         grade = sure.grade(n, tracked.noun, tracked.least)
     return Measure(
-        tracked.name, subject, value, unit, n, interval.low, interval.high, *grade, part=part, whole=whole
+        tracked.name, subject, told, unit, n, interval.low, interval.high, *grade, part=part, whole=whole
     )
 
 

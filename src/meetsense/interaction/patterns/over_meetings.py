@@ -63,8 +63,9 @@ DEFINITIONS = (
         "total",
         SubjectKind.SPEAKER,
         "that of the measure",
-        "Σ part / Σ whole over the meetings in which the person was, or over all of them for the team; the "
-        "interval is a ratio estimator's with meetings as clusters (Student's t, meetings − 1 degrees of "
+        "Σ part / Σ whole over the meetings in which the person was, or over all of them for the team; a "
+        "person's adoption_rate is (Σ part + ½) / (Σ whole + 1), as in one meeting; the interval is a ratio "
+        "estimator's with meetings as clusters (Student's t, meetings − 1 degrees of "
         "freedom), at least as wide as that of the events alone, and reaches to where the meetings' own "
         "intervals have their middle: errors that an engine makes in every meeting don't average out",
         "parts and wholes of the meetings' measures; a person is whoever has the same name in several "

@@ -54,6 +54,8 @@ class Tracked:
     """Everybody's whole is the meeting's, which counts once for the team."""
     team: bool = True
     """Whether people's parts together say something of the team."""
+    drawn: bool = False
+    """A person's is (part + ½) / (whole + 1), as in a meeting of its own: drawn towards one half."""
 
 
 OF_PEOPLE = (
@@ -63,7 +65,7 @@ OF_PEOPLE = (
     Tracked("initiative_share", Kind.EVENTS_OF_ALL, "initiatives"),
     Tracked("question_rate", Kind.RATE, "questions"),
     Tracked("proposal_rate", Kind.RATE, "proposals", once=True),
-    Tracked("adoption_rate", Kind.EVENTS, "proposals", 5),
+    Tracked("adoption_rate", Kind.EVENTS, "proposals", 5, drawn=True),
     Tracked("topic_uptake", Kind.EVENTS, "topics", 5),
     Tracked("claims_granted", Kind.EVENTS, "claims"),
     Tracked("interruptions_made", Kind.RATE, "interruptions", team=False),
@@ -85,6 +87,8 @@ OF_MEETINGS = (
     Tracked("ratification_gap", Kind.EVENTS, "decisions", 5),
 )
 """Measures of the meeting: the team's."""
+LEAST_EVENTS = {tracked.name: tracked.least for tracked in (*OF_PEOPLE, *OF_MEETINGS)}
+"""Events over all the meetings below which a figure says nothing, by name of the measure."""
 
 
 @dataclass(frozen=True, slots=True)
