@@ -1,4 +1,6 @@
 # make demo: analyse the bundled meeting.  make test: every check.  make bench: the figures.
+# make install-service: the recorder's systemd units; DRY_RUN=1 shows what it would do, SCOPE=user takes a desktop's.
+# PREFIX: where the program is, or goes; this checkout's environment unless you say so. make uninstall-service: away.
 # make test EXTRAS=pyannote: with torch and pyannote.audio, 6 GB; the same for bench. Without it neither is fetched.
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
@@ -8,8 +10,11 @@ PEERS := .bench/peer-venv
 TALK_PEERS := .bench/talk-peer-venv
 OUT ?= report.html
 EXTRAS ?=
+PREFIX ?= $(CURDIR)/$(VENV)
+SERVICE = PREFIX='$(PREFIX)' DESTDIR='$(DESTDIR)' SCOPE='$(SCOPE)' DRY_RUN='$(DRY_RUN)' PYTHON='$(PYTHON)' \
+  systemd/install.sh
 
-.PHONY: demo test bench bench-peers soak lint docs clean
+.PHONY: demo test bench bench-peers soak lint docs clean install-service uninstall-service
 .DELETE_ON_ERROR:
 
 # Debian keeps ensurepip in a package of its own; without it the system's pip puts one into the environment.
@@ -72,6 +77,12 @@ bench: $(VENV)/.eval $(EXTRAS:%=$(VENV)/.extra-%)
 
 soak: $(VENV)/.dev
 	$(BIN)/pytest -ra tests/soak
+
+install-service: $(if $(DRY_RUN)$(filter-out $(CURDIR)/$(VENV),$(PREFIX)),,$(VENV)/.base)
+	@$(SERVICE) install
+
+uninstall-service:
+	@$(SERVICE) uninstall
 
 clean:
 	rm -rf $(VENV) .bench build dist .mypy_cache .ruff_cache .hypothesis

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 import tomllib
 from pathlib import Path
 
@@ -54,7 +55,7 @@ def test_commands_and_options_of_the_readme_exist() -> None:
     lines = [line for block in blocks("console") for line in block.splitlines() if "meetsense " in line]
     assert lines
     for line in lines:
-        found, words = called(line.partition("meetsense ")[2].split())
+        found, words = called(shlex.split(line.rpartition("meetsense ")[2]))
         assert not isinstance(found, click.Group), line
         known = {option for parameter in found.params for option in parameter.opts}
         assert {word for word in words if word.startswith("--")} <= known

@@ -1,4 +1,4 @@
-"""The order of the house: values, errors < rooms < composers < batch, daemon < cli.
+"""The order of the house: values, errors < rooms < composers < batch < daemon < cli.
 
 A room never imports another room; a composer imports rooms, never another composer; a heavy library is
 imported by one room alone, and never while a module is being imported.
@@ -29,13 +29,17 @@ ROOMS = {
     "store",
 }
 COMPOSERS = {"pipeline", "digest", "review", "erase"}
-OUTER = {"batch", "daemon"}
 LEVELS = {**dict.fromkeys(BASE, 0), **dict.fromkeys(ROOMS, 1), **dict.fromkeys(COMPOSERS, 2)}
-LEVELS |= {**dict.fromkeys(OUTER, 3), "cli": 4}
+LEVELS |= {"batch": 3, "daemon": 4, "cli": 5}
 HEAVY = {
     "av": "audio",
-    "soundfile": "audio",
-    "soxr": "audio",
+    "soundfile": "audio capture",
+    "soxr": "audio capture",
+    "sounddevice": "capture",
+    "icalendar": "capture",
+    "recurring_ical_events": "capture",
+    "pyrage": "privacy",
+    "sdnotify": "daemon",
     "faster_whisper": "speech",
     "onnxruntime": "speech",
     "ctranslate2": "speech",

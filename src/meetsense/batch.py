@@ -29,17 +29,22 @@ import traceback
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection
 from pathlib import Path
 from types import FrameType
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
-from meetsense import audio, errors
+from meetsense import audio, errors, pipeline
 from meetsense.errors import MeetsenseError
 from meetsense.pipeline import STEPS, Progress, Request, Toolbox, analyse, frame, silent_progress
-from meetsense.values import Analysis, Meeting
+from meetsense.values import Analysis, Meeting, Roster, SpeakerRange
 
+if TYPE_CHECKING:
+    from meetsense.config import Settings
+
+MB = 1_000_000
 LOOK_SECONDS = 0.2
 """How often memory and time are looked at."""
 START_SECONDS = 120.0
@@ -70,6 +75,38 @@ class Limits:
     """Time, as a multiple of the recording's length; START_SECONDS come on top."""
     decoding: audio.Limits = field(default_factory=audio.Limits)
     """What decoding alone may cost."""
+
+
+def limits_of(settings: Settings) -> Limits:
+    """What one meeting may cost."""
+    return Limits(settings.memory_mb * MB, settings.time_factor)
+
+
+def toolbox_of(
+    settings: Settings,
+    whisper: str | None = None,
+    diarizer: str | None = None,
+    pyannote_mode: str | None = None,
+) -> Callable[[], Toolbox]:
+    """How the child opens the engines: what is named here wins over the settings."""
+    return partial(
+        pipeline.open_toolbox,
+        settings.models,
+        whisper=whisper or settings.whisper,
+        diarizer=diarizer or settings.diarizer,
+        pyannote_mode=pyannote_mode or settings.pyannote_mode,
+        threads=settings.threads,
+        memory_bytes=settings.memory_mb * MB,
+    )
+
+
+def speaker_range(asked: str | None, roster: Roster) -> SpeakerRange | None:
+    """How many people speak; of ``roster`` at most as many as it names, for some may say nothing."""
+    from meetsense.config import FROM_ROSTER
+
+    if asked == FROM_ROSTER:
+        return SpeakerRange(1, len(roster.participants)) if roster.participants else None
+    return SpeakerRange.parse(asked) if asked else None
 
 
 class Parked(MeetsenseError):

@@ -31,6 +31,18 @@ class StoreError(MeetsenseError):
     """A database that cannot be opened, is not meetsense's, or lacks what was asked for."""
 
 
+class ConsentError(MeetsenseError):
+    """A recording that has no legal basis, or has it no longer."""
+
+
+class CaptureError(MeetsenseError):
+    """A microphone that is missing, was lost or gives no samples; a disk that takes none."""
+
+
+class ControlError(MeetsenseError):
+    """A recorder that isn't there, is another user's, or refuses a command in its present state."""
+
+
 def in_one_line(error: BaseException) -> str:
     """Kind and first line of a library's error, for a message of one line.
 

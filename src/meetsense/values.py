@@ -506,3 +506,124 @@ class Analysis:
     def act_of(self, utterance: int) -> Act | None:
         """The act of an utterance, by its id."""
         return next((act for act in self.acts if act.utterance == utterance), None)
+
+
+class BasisKind(StrEnum):
+    """Why a meeting may be recorded."""
+
+    CONSENT = "consent"
+    """Everyone present said yes."""
+    POLICY = "policy"
+    """The room's standing policy, such as a works agreement."""
+
+
+@dataclass(frozen=True, slots=True)
+class Basis:
+    """The legal basis of a recording, as it stood when the recording began."""
+
+    kind: BasisKind
+    people: tuple[str, ...] = ()
+    """Who was said to be present; each agreed to be recorded where the kind is consent."""
+    text_sha256: str | None = None
+    """SHA-256 of the policy's text, where the kind is policy."""
+
+    def __post_init__(self) -> None:
+        if self.kind is BasisKind.CONSENT and not self.people:
+            raise ValueError("consent needs the people who gave it")
+        if self.kind is BasisKind.POLICY and not self.text_sha256:
+            raise ValueError("a policy needs the hash of its text")
+
+
+class GapKind(StrEnum):
+    """Why sound of the wall clock's time is not in the recording, or is there but silent."""
+
+    OVERFLOW = "overflow"
+    """The device or the disk was too slow: samples came and were lost."""
+    RESTART = "restart"
+    """The recorder ended (killed, power cut, device lost) and began again."""
+    PAUSE = "pause"
+    """People asked for a pause."""
+    SUSPEND = "suspend"
+    """The machine slept."""
+    DISK = "disk"
+    """There was no room on the disk, or it failed."""
+    FORGOTTEN = "forgotten"
+    """People asked to forget what was there."""
+    MUTED = "muted"
+    """Exact zeros came: the sound is there and is silent. The only kind that misses nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """A stretch of a recording's time that has no sound."""
+
+    kind: GapKind
+    position: int
+    """Samples that the recording holds before it."""
+    samples: int
+    """Its length, at the recording's rate."""
+
+    @property
+    def missing(self) -> int:
+        """Samples of wall time that are not in the audio."""
+        return 0 if self.kind is GapKind.MUTED else self.samples
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """A file of a recording, closed and hashed."""
+
+    index: int
+    """From 0, in the order of time."""
+    file: str
+    """Name in the recording's folder: ``000000.wav`` or ``000000.flac``; with ``.age`` when encrypted."""
+    samples: int
+    sha256: str
+    """Of the file's bytes as they lie there."""
+
+
+class RecordingState(StrEnum):
+    """What is owed to a recording."""
+
+    RECORDING = "recording"
+    QUEUED = "queued"
+    PROCESSING = "processing"
+    DONE = "done"
+    FAILED = "failed"
+    """Parked: it was tried several times; the reason says what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recording:
+    """What the room recorded of one meeting. The audio lies in the folder named by its id."""
+
+    id: str
+    """``20261124T090000Z-1f2e3d4c``: the start in UTC and eight random hex digits."""
+    title: str
+    room: str
+    started_at: datetime
+    """UTC-aware; from the wall clock, once. All lengths are in samples of the monotonic clock."""
+    basis: Basis
+    rate: int = 16_000
+    """Samples a second."""
+    state: RecordingState = RecordingState.RECORDING
+    segments: tuple[Segment, ...] = ()
+    gaps: tuple[Gap, ...] = ()
+    attempts: int = 0
+    """How often its analysis began."""
+    reason: str | None = None
+    """Why it failed."""
+
+    def __post_init__(self) -> None:
+        if self.started_at.tzinfo is None:
+            raise ValueError("started_at must be timezone-aware")
+
+    @property
+    def samples(self) -> int:
+        """Samples of audio that it holds."""
+        return sum(segment.samples for segment in self.segments)
+
+    @property
+    def duration(self) -> float:
+        """Seconds of wall time from its start: the audio and what is missing from it."""
+        return quantise((self.samples + sum(gap.missing for gap in self.gaps)) / self.rate)

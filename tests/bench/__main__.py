@@ -8,6 +8,7 @@ import sys
 from meetsense.errors import MeetsenseError
 from tests.bench import (
     acts,
+    capture,
     cost,
     der,
     floor,
@@ -36,6 +37,7 @@ GROUPS = {
     "acts": acts.rows,
     "leadership": leadership.rows,
     "science": science.rows,
+    "capture": capture.rows,
 }
 
 

@@ -8,7 +8,7 @@ import platform
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 LIBRARIES = (
@@ -69,6 +69,14 @@ def table(rows: Sequence[Row]) -> str:
     return "\n".join((shown[0], rule, *shown[1:]))
 
 
+def _version(library: str) -> str | None:
+    """The version that is installed; None where it isn't."""
+    try:
+        return version(library)
+    except PackageNotFoundError:
+        return None
+
+
 def machine() -> dict[str, object]:
     """What the figures were measured on."""
     return {
@@ -78,7 +86,7 @@ def machine() -> dict[str, object]:
         "load": os.getloadavg(),
         "system": platform.platform(),
         "python": platform.python_version(),
-        "libraries": {name: version(name) for name in LIBRARIES},
+        "libraries": {name: _version(name) for name in LIBRARIES},
     }
 
 

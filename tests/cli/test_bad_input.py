@@ -80,7 +80,7 @@ def test_a_decompression_bomb(tmp_path: Path, refused: Refused, monkeypatch: pyt
     soundfile.write(bomb, np.zeros(3600 * 8000, np.int16), 8000)
     assert bomb.stat().st_size < 100_000
     limits = batch.Limits(10**9, 1000, decoding=Limits(duration_seconds=600.0))
-    monkeypatch.setattr("meetsense.cli.analyze.limits_of", lambda _: limits)
+    monkeypatch.setattr("meetsense.batch.limits_of", lambda _: limits)
     assert "longer than 0.166667 h" in refused("analyze", bomb)
 
 

@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -295,3 +296,55 @@ def test_parked_meetings_are_listed(call: Call, vtt: Path) -> None:
     rows = json.loads(call("meetings", "--json").stdout)
     assert rows[1]["parked"] == "it took too long"
     assert "\x1b" not in result.stderr
+
+
+def test_people_who_are_added(call: Call, refused: Refused) -> None:
+    assert call("people", "add", " Ada ", "--role", "chair").stderr == "Ada, chair is known\n"
+    assert call("people", "add", "Ada").stderr == "Ada, chair is known, as before\n"
+    assert call("people", "add", "Bo").stderr == "Bo is known\n"
+    assert call("people", "add", "Bo", "--role", "member").stderr == "Bo, member is known, as before\n"
+    assert [row["name"] for row in json.loads(call("people", "list", "--json").stdout)] == ["Ada", "Bo"]
+    assert call("people", "show", "Ada").stdout == "Ada, chair\n"
+    shown = json.loads(call("people", "show", "Bo", "--json").stdout)
+    assert (shown["role"], shown["agreements"]) == ("member", [])
+    assert call("consent", "show", "Ada").stdout == ""
+    for words in (("",), (" ",), ("A\nB",), ("\x1b[31mAda",), ("Cem", "--role", " ")):
+        assert "must be printable text on one line" in refused("people", "add", *words)
+
+
+def test_who_was_added_can_agree_and_withdraw(call: Call, refused: Refused) -> None:
+    call("people", "add", "Ada")
+    assert call("consent", "withdraw", "Ada", "recording").stderr == "Ada does not agree to recording\n"
+    granted = call("consent", "grant", "Ada", "recording", "--basis", "signed form")
+    assert granted.stderr == "Ada agrees to recording\n"
+    from meetsense.store import Store
+    from meetsense.values import Agreement
+
+    with Store(database()) as store:
+        assert store.agreed(["Ada"], Agreement.RECORDING) == {"Ada": True}
+    call("people", "delete", "Ada", "--yes")
+    assert "nobody is called 'Ada'" in refused("consent", "withdraw", "Ada", "recording")
+
+
+def test_who_withdraws_is_told_what_becomes_of_recordings(call: Call) -> None:
+    from meetsense.store import Store
+    from meetsense.values import Basis, BasisKind, Recording, RecordingState, Segment
+
+    call("people", "add", "Ada")
+    consent = Basis(BasisKind.CONSENT, ("Ada",))
+    sound = (Segment(0, "000000.flac", 16_000, "0" * 64),)
+    begun = datetime(2026, 11, 23, 9, tzinfo=UTC)
+    with Store(database()) as store:
+        for number, state in enumerate(
+            (RecordingState.QUEUED, RecordingState.FAILED, RecordingState.RECORDING)
+        ):
+            name = f"20261123T09000{number}Z-00000000"
+            store.put_recording(Recording(name, "", "", begun, consent, state=state, segments=sound))
+    told = call("consent", "withdraw", "Ada", "recording").stderr.splitlines()
+    assert told == [
+        "Ada does not agree to recording",
+        "the recording that runs ends now, and its sound is removed",
+        "2 recordings not analysed yet: the processor removes the sound",
+    ]
+    gone = call("people", "delete", "Ada", "--yes").stderr.splitlines()
+    assert gone[1] == "not in the folders of 3 recordings, which say who was present"

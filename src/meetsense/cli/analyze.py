@@ -7,7 +7,6 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,11 +19,8 @@ from meetsense.values import SpeakerRange
 
 if TYPE_CHECKING:
     from meetsense.batch import Limits, Parked
-    from meetsense.config import Settings
     from meetsense.pipeline import Progress, Request, Toolbox
-    from meetsense.values import Analysis, Roster, Voiceprint
-
-MB = 1_000_000
+    from meetsense.values import Analysis, Voiceprint
 
 
 class Speakers(click.ParamType[str]):
@@ -42,15 +38,6 @@ class Speakers(click.ParamType[str]):
         except ValueError as error:
             self.fail(str(error), param, ctx)
         return value
-
-
-def speaker_range(asked: str | None, roster: Roster) -> SpeakerRange | None:
-    """How many people speak; of ``roster`` at most as many as it names, for some may say nothing."""
-    from meetsense.config import FROM_ROSTER
-
-    if asked == FROM_ROSTER:
-        return SpeakerRange(1, len(roster.participants)) if roster.participants else None
-    return SpeakerRange.parse(asked) if asked else None
 
 
 @contextmanager
@@ -203,6 +190,7 @@ def analyze(
     stderr; the others go on. Each recording is analysed in a process of its own; one whose analysis crashes,
     or needs more memory or time than the configuration allows, is parked with the reason.
     """
+    from meetsense.batch import limits_of, speaker_range, toolbox_of
     from meetsense.config import FROM_ROSTER
     from meetsense.pipeline import Request, refused_names
     from meetsense.privacy.roster import read_roster
@@ -251,30 +239,6 @@ def analyze(
             publish(analysis, html, json, several=several, stored=saved)
 
     _each(files, one)
-
-
-def limits_of(settings: Settings) -> Limits:
-    """What one meeting may cost."""
-    from meetsense.batch import Limits
-
-    return Limits(settings.memory_mb * MB, settings.time_factor)
-
-
-def toolbox_of(
-    settings: Settings, whisper: str | None, diarizer: str | None, pyannote_mode: str | None
-) -> Callable[[], Toolbox]:
-    """How the child opens the engines: an option wins over the settings."""
-    from meetsense.pipeline import open_toolbox
-
-    return partial(
-        open_toolbox,
-        settings.models,
-        whisper=whisper or settings.whisper,
-        diarizer=diarizer or settings.diarizer,
-        pyannote_mode=pyannote_mode or settings.pyannote_mode,
-        threads=settings.threads,
-        memory_bytes=settings.memory_mb * MB,
-    )
 
 
 def analysed(

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from meetsense.cli.analyze import MB, analysed
+from meetsense.cli.analyze import analysed
 from meetsense.cli.common import print_summary, report_page, write_text
 
 MEETING = "demo-meeting"
@@ -34,7 +34,7 @@ def demo(html: Path, open_report: bool) -> None:
     It goes through the same steps as a recording of yours, into a throw-away database. Its words are
     recognised by a tiny Whisper that knows only such talk.
     """
-    from meetsense.batch import Limits
+    from meetsense.batch import MB, Limits
     from meetsense.config import default_memory_mb
     from meetsense.pipeline import Request, open_toolbox
     from meetsense.privacy.roster import read_roster

@@ -136,9 +136,26 @@ def _tools() -> list[Finding]:
 
     found = [Finding("machine", "ffmpeg", State.OK, "not needed")]
     if find_library("portaudio"):
-        return [*found, Finding("machine", "PortAudio", State.OK, "installed")]
+        return [*found, Finding("machine", "PortAudio", State.OK, "installed"), _microphones()]
     why = "not installed; only recording from a microphone needs it"
     return [*found, Finding("machine", "PortAudio", State.MISSING, why, "apt install libportaudio2")]
+
+
+def _microphones() -> Finding:
+    """The names that ``[capture] device`` and ``record --device`` take."""
+    from meetsense.capture.microphone import list_devices
+    from meetsense.errors import CaptureError
+    from meetsense.speech.doctor import Finding, State
+
+    remedy = "plug one in; a user of ALSA must be in the group audio"
+    try:
+        found = list_devices()
+    except CaptureError as error:
+        return Finding("machine", "microphones", State.MISSING, f"none can be listed: {error}", remedy)
+    names = ", ".join(f"{device.name!r}{' (default)' if device.default else ''}" for device in found)
+    if not names:
+        return Finding("machine", "microphones", State.MISSING, "none; only recording needs one", remedy)
+    return Finding("machine", "microphones", State.OK, names)
 
 
 def _nearest(path: Path) -> Path:

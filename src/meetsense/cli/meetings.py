@@ -20,7 +20,7 @@ from meetsense.cli.common import (
 
 if TYPE_CHECKING:
     from meetsense.store import Store
-    from meetsense.values import Analysis
+    from meetsense.values import Analysis, Recording
 
 
 def _open(db: Path | None, config: Path | None) -> Store:
@@ -46,6 +46,15 @@ def _day(moment: datetime) -> str:
     return moment.astimezone().strftime("%Y-%m-%d %H:%M")
 
 
+def owed_line(recording: Recording) -> str:
+    """A recording that was not analysed yet, or failed, as people read it."""
+    from meetsense.report.escape import clean
+
+    r = recording
+    line = f"{r.state}: {r.id}  {_day(r.started_at)}  {_clock(r.duration)}  {clean(r.title)}"
+    return f"{line}: {clean(r.reason)}" if r.reason else line
+
+
 @click.command()
 @click.option("--json", is_flag=True, help="Print JSON.")
 @database_options
@@ -53,11 +62,14 @@ def meetings(json: bool, db: Path | None, config: Path | None) -> None:
     """List the meetings in the database, the latest first.
 
     Meetings whose analysis was ended are told on stderr, with the reason; in JSON they have the key "parked".
+    So are recordings that wait for theirs, or failed; in JSON they have the key "state".
     """
     from meetsense.report.escape import clean
+    from meetsense.values import RecordingState
 
     with _open(db, config) as store:
         listed, parked = store.meetings(), store.parked()
+        owed = [r for r in store.recordings() if r.state is not RecordingState.DONE]
     if json:
         rows: list[dict[str, object]] = [
             {
@@ -71,10 +83,23 @@ def meetings(json: bool, db: Path | None, config: Path | None) -> None:
             for m in listed
         ]
         rows += [{"id": p.id, "title": p.title, "parked": p.reason} for p in parked]
+        rows += [
+            {
+                "id": r.id,
+                "title": r.title,
+                "started_at": r.started_at.isoformat(),
+                "duration": r.duration,
+                "state": r.state,
+                "reason": r.reason,
+            }
+            for r in owed
+        ]
         _print_rows(rows)
         return
     for p in parked:
         click.echo(f"parked: {p.id}  {_day(p.parked_at)}  {clean(p.title)}: {clean(p.reason)}", err=True)
+    for r in owed:
+        click.echo(owed_line(r), err=True)
     for m in listed:
         counts = f"{counted(m.speakers, 'speaker')}, {counted(m.decisions, 'decision')}"
         click.echo(f"{m.id}  {_day(m.started_at)}  {_clock(m.duration)}  {counts}  {clean(m.title)}")

@@ -79,10 +79,37 @@ def _ears(settings: Settings) -> Callable[[], Ears]:
 @click.group()
 @database_options
 def people(db: Path | None, config: Path | None) -> None:
-    """Who is known and whose voice is enrolled; enrol, correct, delete.
+    """Who is known and whose voice is enrolled; add, enrol, correct, delete.
 
     A voiceprint is kept of nobody who has not agreed to it: see meetsense consent.
     """
+
+
+@people.command()
+@click.argument("name")
+@click.option("--role", help="Their formal role, such as chair.")
+@database_options
+def add(name: str, role: str | None, db: Path | None, config: Path | None) -> None:
+    """Make NAME known, so that they can be said to be present and be asked what they agree to.
+
+    Nobody agrees to anything by it: see meetsense consent grant.
+    """
+    from meetsense.report.escape import clean
+
+    known, given = _plain_text(name, "NAME"), None if role is None else _plain_text(role, "--role")
+    with _open(db, config, create=True) as store:
+        added = store.add_person(known, given)
+        stands = store.roles([known]).get(known)
+    told = f", {clean(stands)}" if stands else ""
+    click.echo(f"{clean(known)}{told} is known{'' if added else ', as before'}", err=True)
+
+
+def _plain_text(text: str, what: str) -> str:
+    """Text on one line. Raises MeetsenseError."""
+    text = text.strip()
+    if not text or not text.isprintable():
+        raise MeetsenseError(f"{what} must be printable text on one line, and not empty")
+    return text
 
 
 @people.command("list")
@@ -114,12 +141,13 @@ def show(name: str, json: bool, db: Path | None, config: Path | None) -> None:
     with _open(db, config) as store:
         known, sources, voices = store.person(name)
         said = store.statements(name)
+        role = store.roles([name]).get(name)
     if json:
         lists = {"voiceprint": sources, "agreements": said}
         rows = {key: [_row(value) for value in values] for key, values in lists.items()}
-        _print_json({**_row(known), **rows, "speakers": voices})
+        _print_json({**_row(known), "role": role, **rows, "speakers": voices})
         return
-    click.echo(clean(known.name))
+    click.echo(clean(f"{known.name}, {role}" if role else known.name))
     for source in sources:
         told = f"{source.seconds:.0f} s from {clean(source.origin)}, {_day(source.made_at)}"
         click.echo(f"  voiceprint: {told}, {clean(source.space)}")
@@ -243,15 +271,20 @@ def delete(name: str, yes: bool, db: Path | None, config: Path | None) -> None:
     """Forget a person: agreements, voiceprint, and their name in every meeting.
 
     What was said stays, under the label of the voice. A label or an utterance that is their name stays as
-    well.
+    well, and so does their name in the folders of recordings that they were present at.
     """
     with _open(db, config) as store:
         known, _, _ = store.person(name)
         if not yes:
             where = counted(known.meetings, "meeting")
             click.confirm(f"Forget {name}, named in {where}?", abort=True, err=True)
+        present = sum(name in recording.basis.people for recording in store.recordings())
         store.forget_person(name)
     click.echo(f"{name} is forgotten", err=True)
+    if present:
+        click.echo(
+            f"not in the folders of {counted(present, 'recording')}, which say who was present", err=True
+        )
 
 
 @click.group()
@@ -284,10 +317,31 @@ def grant(name: str, purpose: str, basis: str, db: Path | None, config: Path | N
 def withdraw(name: str, purpose: str, basis: str, db: Path | None, config: Path | None) -> None:
     """Record that NAME no longer agrees.
 
-    To voiceprint: the voiceprint is deleted, with the names that rest on it. To named: the name goes from
-    every meeting.
+    To recording: a recording that runs with them present ends, and it and what waits to be analysed are
+    removed by the services; what is analysed stays. To voiceprint: the voiceprint is deleted, with the names
+    that rest on it. To named: the name goes from every meeting.
     """
     _state(name.strip(), purpose, False, basis, db, config)
+    if purpose == "recording":
+        _tell_what_follows(name.strip(), db, config)
+
+
+def _tell_what_follows(name: str, db: Path | None, config: Path | None) -> None:
+    """What becomes of the recordings with somebody present who doesn't allow them any more."""
+    from meetsense.values import RecordingState
+
+    with _open(db, config) as store:
+        states = [r.state for r in store.recordings() if name in r.basis.people and r.samples]
+        running = store.recordings(RecordingState.RECORDING)
+    if any(name in recording.basis.people for recording in running):
+        click.echo("the recording that runs ends now, and its sound is removed", err=True)
+    waiting = sum(state not in (RecordingState.DONE, RecordingState.RECORDING) for state in states)
+    if waiting:
+        click.echo(
+            f"{counted(waiting, 'recording')} not analysed yet: the processor removes the sound", err=True
+        )
+    if done := states.count(RecordingState.DONE):
+        click.echo(f"{counted(done, 'recording')} analysed already: sound and result stay", err=True)
 
 
 def _state(name: str, purpose: str, agreed: bool, basis: str, db: Path | None, config: Path | None) -> None:

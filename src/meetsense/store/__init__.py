@@ -11,7 +11,7 @@ import os
 import shlex
 import sqlite3
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -20,7 +20,16 @@ from types import TracebackType
 from typing import TYPE_CHECKING
 
 from meetsense.errors import StoreError
-from meetsense.values import Agreement, Analysis, Roster, Voiceprint
+from meetsense.values import (
+    Agreement,
+    Analysis,
+    Gap,
+    Recording,
+    RecordingState,
+    Roster,
+    Segment,
+    Voiceprint,
+)
 
 if TYPE_CHECKING:
     from sqlite_utils import Database
@@ -135,23 +144,153 @@ class Store:
         """Close the connection."""
         self._db.conn.close()
 
-    def save(self, analysis: Analysis, roster: Roster | None = None) -> None:
+    @contextmanager
+    def _writing(self) -> Iterator[sqlite3.Connection]:
+        """One transaction that writes. It has the lock from its beginning: what it reads stays true."""
+        conn = self._db.conn
+        with _translated(self.path):
+            conn.execute("begin immediate")
+            try:
+                yield conn
+                conn.execute("commit")
+            except BaseException:
+                conn.rollback()
+                raise
+
+    @contextmanager
+    def _reading(self) -> Iterator[sqlite3.Connection]:
+        """One transaction in which several queries see the same database."""
+        with _translated(self.path), self._db.atomic():
+            yield self._db.conn
+
+    def save(self, analysis: Analysis, roster: Roster | None = None, *, recording: str | None = None) -> None:
         """Write a meeting in one transaction; an earlier analysis of the same meeting is replaced.
 
         Somebody who may no longer be known again is not, and whose roster entry ends their consent to a
-        voiceprint loses it.
+        voiceprint loses it. ``recording``: that which the meeting was recorded in; it is done in the same
+        transaction, its earlier meeting is replaced, and who by now refuses to be named is not. Raises
+        StoreError, and changes nothing, when that recording is neither being processed nor done.
         """
+        from meetsense.store import recordings
         from meetsense.store.write import write
 
-        with _translated(self.path), self._db.atomic():
-            withdrawn = write(self._db.conn, analysis, roster or Roster(), datetime.now(UTC))
+        with self._writing() as conn:
+            if recording is not None:
+                recordings.need_taken(conn, recording)
+            withdrawn = write(conn, analysis, roster or Roster(), datetime.now(UTC))
+            if recording is not None:
+                withdrawn |= recordings.done(conn, recording, analysis.meeting.id)
         if withdrawn:
             self._scrub()
 
+    def begin(self, recording: Recording) -> None:
+        """Add a recording and who is present, without its segments and gaps; one that is there stays."""
+        from meetsense.store import recordings
+
+        with self._writing() as conn:
+            recordings.begin(conn, recording)
+
+    def segment(self, recording: str, segment: Segment) -> None:
+        """Add a segment, or replace the one of its index. Raises StoreError without such a recording."""
+        from meetsense.store import recordings
+
+        with self._writing() as conn:
+            recordings.state_of(conn, recording)
+            recordings.put_segment(conn, recording, segment)
+
+    def gap(self, recording: str, gap: Gap) -> None:
+        """Add a gap, unless the very same is there. Raises StoreError without such a recording."""
+        from meetsense.store import recordings
+
+        with self._writing() as conn:
+            recordings.state_of(conn, recording)
+            recordings.put_gap(conn, recording, gap)
+
+    def end(self, recording: str, ended_at: datetime) -> None:
+        """Queue a recording that was being made; one that has gone further stays as it is.
+
+        Raises StoreError without such a recording.
+        """
+        from meetsense.store import recordings
+
+        with self._writing() as conn:
+            recordings.state_of(conn, recording)
+            recordings.end(conn, recording, ended_at)
+
+    def put_recording(self, recording: Recording) -> None:
+        """Make the rows of a recording those of its folder: segments and gaps that it has no more go.
+
+        Its state and reason count when it is new here or was being made; a recording that has gone further
+        keeps its own. Who is present is written once, with the recording.
+        """
+        from meetsense.store import recordings
+
+        with self._writing() as conn:
+            recordings.put(conn, recording)
+
+    def recordings(self, state: RecordingState | None = None) -> tuple[Recording, ...]:
+        """All recordings, or those of a state, in the order in which they began."""
+        from meetsense.store import recordings
+
+        with self._reading() as conn:
+            return recordings.read(conn, state=state)
+
+    def recording(self, recording: str) -> Recording:
+        """A recording by its id. Raises StoreError."""
+        from meetsense.store import recordings
+
+        with self._reading() as conn:
+            recordings.state_of(conn, recording)
+            return recordings.read(conn, id=recording)[0]
+
+    def claim(self) -> Recording | None:
+        """Take the oldest queued recording, to be processed: another attempt. None when there is none."""
+        from meetsense.store import recordings
+
+        with self._writing() as conn:
+            taken = recordings.claim(conn)
+            return None if taken is None else recordings.read(conn, id=taken)[0]
+
+    def release(self, recording: str, reason: str, *, limit: int, counted: bool = True) -> RecordingState:
+        """Give back a recording that was being processed: its state then.
+
+        It is queued again, or failed when it was tried ``limit`` times. Not ``counted``: it is queued as if
+        it had never been taken. One that is not being processed is left alone. Raises StoreError without
+        such a recording.
+        """
+        from meetsense.store import recordings
+
+        with self._writing() as conn:
+            return recordings.release(conn, recording, reason, limit=limit, counted=counted)
+
+    def fail(self, recording: str, reason: str) -> None:
+        """Give up a recording that is queued or being processed; ``reason`` says what to do.
+
+        Raises StoreError without such a recording.
+        """
+        from meetsense.store import recordings
+
+        with self._writing() as conn:
+            recordings.fail(conn, recording, reason)
+
+    def requeue(self, recording: str) -> None:
+        """Queue a recording that failed, as if it had never been tried. Raises StoreError for another one."""
+        from meetsense.store import recordings
+
+        with self._writing() as conn:
+            recordings.requeue(conn, recording)
+
+    def agreed(self, people: Sequence[str], purpose: Agreement) -> Mapping[str, bool]:
+        """What each of these people last stated about a purpose; who never did is not in it."""
+        from meetsense.store import recordings
+
+        with self._reading() as conn:
+            return recordings.agreed(conn, people, purpose)
+
     def park(self, meeting: str, title: str, reason: str) -> None:
         """Note that the analysis of a meeting was ended, and why; saving the meeting clears it."""
-        with _translated(self.path), self._db.atomic():
-            self._db.conn.execute(
+        with self._writing() as conn:
+            conn.execute(
                 "insert or replace into parked (meeting, title, reason, parked_at) values (?, ?, ?, ?)",
                 (meeting, title, reason, datetime.now(UTC).isoformat(timespec="seconds")),
             )
@@ -171,8 +310,7 @@ class Store:
         """
         from meetsense.store import voices
 
-        with _translated(self.path), self._db.atomic():
-            conn = self._db.conn
+        with self._writing() as conn:
             row = voices.row_of(conn, "people", person) if agreed else voices.person_row(conn, person)
             changed = voices.state(conn, row, purpose, agreed, basis, datetime.now(UTC))
         if not agreed:
@@ -195,6 +333,23 @@ class Store:
             Statement(r[0], Agreement(r[1]), bool(r[2]), datetime.fromisoformat(r[3]), r[4])
             for r in rows.fetchall()
         )
+
+    def add_person(self, name: str, role: str | None = None) -> bool:
+        """Make a person known, and their usual role where one is given: whether they were not known yet."""
+        from meetsense.store import voices
+
+        with self._writing() as conn:
+            before = conn.execute("select count(*) from people").fetchone()
+            person = voices.row_of(conn, "people", name)
+            if role is not None:
+                row = voices.row_of(conn, "roles", role)
+                conn.execute("update people set role = ? where id = ?", (row, person))
+            return bool(conn.execute("select count(*) from people").fetchone() != before)
+
+    def roles(self, people: Sequence[str]) -> Mapping[str, str]:
+        """The usual roles of those of these people who have one."""
+        found = self._db.conn.execute("select p.name, r.name from people p join roles r on r.id = p.role")
+        return {name: role for name, role in found.fetchall() if name in set(people)}
 
     def people(self) -> tuple[Known, ...]:
         """Everybody who is known, by name."""
@@ -258,13 +413,13 @@ class Store:
         """
         from meetsense.store import voices
 
-        with _translated(self.path), self._db.atomic():
+        with self._writing() as conn:
             self.may_enrol(person)
-            row = voices.person_row(self._db.conn, person)
+            row = voices.person_row(conn, person)
             for voiceprint in prints:
-                voices.add_print(self._db.conn, row, voiceprint, origin, source, datetime.now(UTC))
+                voices.add_print(conn, row, voiceprint, origin, source, datetime.now(UTC))
             if source is not None:
-                voices.name_voice(self._db.conn, row, *source)
+                voices.name_voice(conn, row, *source)
 
     def correct(self, meeting: str, label: str, person: str | None, judge: Judge) -> Correction:
         """A voice of a meeting is this person's, or, with None, nobody's that is known.
@@ -278,8 +433,8 @@ class Store:
         from meetsense.store import voices
 
         meeting = self.resolve(meeting)
-        with _translated(self.path), self._db.atomic():
-            done = voices.correct(self._db.conn, meeting, label, person, judge, datetime.now(UTC))
+        with self._writing() as conn:
+            done = voices.correct(conn, meeting, label, person, judge, datetime.now(UTC))
         self._scrub()
         return done
 
@@ -290,8 +445,8 @@ class Store:
         """
         from meetsense.store import voices
 
-        with _translated(self.path), self._db.atomic():
-            voices.forget_person(self._db.conn, name)
+        with self._writing() as conn:
+            voices.forget_person(conn, name)
         self._scrub()
 
     def _scrub(self) -> None:
@@ -330,6 +485,10 @@ class Store:
             for parked in self.parked():
                 if parked.id.startswith(meeting):
                     raise StoreError(f"meeting {parked.id} is parked: {parked.reason}; then analyse it again")
+            for recording in self.recordings():
+                if recording.id.startswith(meeting) and recording.state in _OWED:
+                    owed = _OWED[recording.state].format(id=recording.id, reason=recording.reason)
+                    raise StoreError(f"recording {recording.id} {owed}")
             raise StoreError(f"no meeting {meeting!r} in {self.path}; list them with: meetsense meetings")
         raise StoreError(f"{len(ids)} meetings begin with {meeting!r}; give more of the id")
 
@@ -374,6 +533,15 @@ def _translated(path: Path) -> Iterator[None]:
         raise
 
 
+_OWED = {
+    RecordingState.RECORDING: "is still being made",
+    RecordingState.QUEUED: "waits to be analysed",
+    RecordingState.PROCESSING: "is being analysed",
+    RecordingState.FAILED: (
+        "could not be analysed: {reason}; to try again: meetsense run process --again {id}"
+    ),
+}
+"""Why there is no meeting of a recording yet."""
 _REASONS = {
     "SQLITE_BUSY": "another program is writing; try again",
     "SQLITE_LOCKED": "another program is writing; try again",

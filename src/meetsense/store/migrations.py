@@ -290,3 +290,69 @@ def m003_parked(db: Database) -> None:
 def m004_wording(db: Database) -> None:
     """Which utterance says what was decided; unknown of meetings that were analysed before."""
     db.execute("alter table decisions add column wording integer")
+
+
+RECORDINGS = """
+alter table people add column role integer references roles(id);
+
+create table recordings (
+  id text primary key,
+  title text not null,
+  room text not null,
+  started_at text not null,
+  ended_at text,
+  basis text not null check (basis in ('consent','policy')),
+  text_sha256 text,
+  rate integer not null check (rate > 0),
+  state text not null check (state in ('recording','queued','processing','done','failed')),
+  attempts integer not null default 0 check (attempts >= 0),
+  reason text,
+  meeting text references meetings(id) on delete set null
+) strict;
+create index recordings_state on recordings(state, started_at, id);
+create index recordings_meeting on recordings(meeting);
+
+create table segments (
+  recording text not null references recordings(id) on delete cascade,
+  number integer not null check (number >= 0),
+  file text not null,
+  samples integer not null check (samples >= 0),
+  sha256 text not null,
+  primary key (recording, number)
+) strict, without rowid;
+
+create table gaps (
+  recording text not null references recordings(id) on delete cascade,
+  number integer not null,
+  kind text not null
+    check (kind in ('overflow','restart','pause','suspend','disk','forgotten','muted')),
+  position integer not null check (position >= 0),
+  samples integer not null check (samples >= 0),
+  primary key (recording, number)
+) strict, without rowid;
+
+create table presence (
+  recording text not null references recordings(id) on delete cascade,
+  position integer not null,
+  person integer references people(id) on delete set null,
+  primary key (recording, position)
+) strict, without rowid;
+create index presence_person on presence(person);
+
+create view recorded as
+  select r.title, r.room, r.started_at, r.ended_at, r.state, r.reason, r.attempts, r.basis,
+         (select coalesce(sum(samples), 0) from segments where recording = r.id) * 1.0 / r.rate as seconds,
+         (select coalesce(sum(samples), 0) from gaps where recording = r.id and kind != 'muted')
+           * 1.0 / r.rate as missing,
+         r.id as recording_id, r.meeting as meeting_id
+  from recordings r
+  order by r.started_at, r.id;
+"""
+
+
+@migrations()
+def m005_recordings(db: Database) -> None:
+    """What the room recorded, a mirror of the recordings' folders, and what is owed to it. A person who is
+    deleted leaves an empty place among those who were present: what they agreed to is not known any more."""
+    for statement in _statements(RECORDINGS):
+        db.execute(statement)

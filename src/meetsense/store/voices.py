@@ -259,6 +259,9 @@ def forget_person(conn: sqlite3.Connection, name: str) -> None:
     )
     forget_prints(conn, person)
     conn.execute("update participations set voice = null where voice = ?", (name,))
+    conn.execute(
+        "update recordings set reason = 'somebody who was present is deleted' where instr(reason, ?)", (name,)
+    )
     conn.execute("delete from people where id = ?", (person,))
 
 
