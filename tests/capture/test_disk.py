@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
-import subprocess
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -20,6 +18,7 @@ from meetsense.errors import CaptureError
 from meetsense.values import GapKind, Segment
 from tests.capture.lossy import lossy_disk
 from tests.capture.ramp import RATE, assembled, begun, check_whole, feed, ramp, recording, written
+from tests.small_disk import small_disk
 
 ROOM = 1 << 20
 """Bytes of the disk: 32 s of sound."""
@@ -36,11 +35,8 @@ def small(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Path]:
         return
     mount = tmp_path / "small"
     mount.mkdir()
-    command = ["mount", "-t", "tmpfs", "-o", f"size={ROOM}", "none", str(mount)]
-    if shutil.which("mount") is None or subprocess.run(command, capture_output=True, check=False).returncode:
-        pytest.skip("only root may mount a tmpfs")
-    yield mount
-    subprocess.run(["umount", str(mount)], check=True)
+    with small_disk(mount, str(ROOM)):
+        yield mount
 
 
 def test_a_full_disk_and_room_again(small: Path) -> None:

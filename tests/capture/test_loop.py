@@ -22,18 +22,11 @@ from meetsense.errors import CaptureError
 from meetsense.values import Gap, GapKind, Segment
 from tests.capture.ramp import begun, ramp, sound
 from tests.capture.scripted import BLOCK, RATE, Device, FakeClock, Script
+from tests.waiting import PATIENCE, soon
 
-PATIENCE = 20.0
 LIMITS = Limits(low_water=0, no_samples_seconds=PATIENCE)
 IMPATIENT = Limits(low_water=0, no_samples_seconds=0.6)
 """Where the device hangs."""
-
-
-def until(true: Callable[[], bool]) -> None:
-    end = time.monotonic() + PATIENCE
-    while not true():
-        assert time.monotonic() < end
-        time.sleep(0.005)
 
 
 def after(real: Callable[[int], None], first: Callable[[], object]) -> Callable[[int], None]:
@@ -85,10 +78,10 @@ def test_what_is_read_until_the_stop_is_on_the_disk(folder: Folder) -> None:
     device = Device()
     hold = threading.Event()
     recorder = capture(folder, chain(device.blocks(150.0), [hold], device.blocks(0.1)), closed=closed.append)
-    until(lambda: recorder.snapshot().blocks == 1500)
+    assert soon(lambda: recorder.snapshot().blocks == 1500)
 
     def let_go() -> None:
-        until(lambda: recorder.snapshot().end is not None)
+        assert soon(lambda: recorder.snapshot().end is not None)
         hold.set()
 
     threading.Thread(target=let_go).start()
@@ -114,7 +107,7 @@ def test_a_device_that_is_lost(folder: Folder) -> None:
 
 def test_a_device_that_is_stuck(folder: Folder) -> None:
     recorder = capture(folder, Device().blocks(3.0), limits=IMPATIENT)
-    until(lambda: recorder.snapshot().blocks == 30)
+    assert soon(lambda: recorder.snapshot().blocks == 30)
     began = time.monotonic()
     assert recorder.wait(PATIENCE) is End.STUCK
     assert time.monotonic() - began < PATIENCE / 2
@@ -132,7 +125,7 @@ def test_a_device_that_never_begins(folder: Folder, monkeypatch: pytest.MonkeyPa
 def test_a_stop_while_the_device_hangs(folder: Folder) -> None:
     device = Device()
     recorder = capture(folder, device.blocks(1.0), limits=Limits(low_water=0, no_samples_seconds=1.5))
-    until(lambda: recorder.snapshot().blocks == 10)
+    assert soon(lambda: recorder.snapshot().blocks == 10)
     assert recorder.stop() is End.STUCK
     assert np.array_equal(sound(folder), ramp(0, RATE))
 
@@ -163,7 +156,7 @@ def test_a_bug_in_what_is_told(folder: Folder) -> None:
 def test_a_disk_that_fails_at_the_end(folder: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
     device, hold = Device(), threading.Event()
     recorder = capture(folder, chain(device.blocks(0.5), [hold], device.blocks(0.1)))
-    until(lambda: recorder.snapshot().samples == RATE // 2)
+    assert soon(lambda: recorder.snapshot().samples == RATE // 2)
 
     def full(descriptor: int) -> None:
         raise OSError(errno.ENOSPC, "full")
@@ -182,10 +175,10 @@ def test_a_pause_keeps_nothing_and_counts_it(folder: Folder) -> None:
     steps: Iterator[Block | threading.Event]
     steps = chain(device.blocks(1.0), [first], device.blocks(2.0), [second], device.blocks(1.0))
     recorder = capture(folder, steps, lost=True, gap=gaps.append)
-    until(lambda: recorder.snapshot().blocks == 10)
+    assert soon(lambda: recorder.snapshot().blocks == 10)
     recorder.pause()
     first.set()
-    until(lambda: recorder.snapshot().blocks == 30)
+    assert soon(lambda: recorder.snapshot().blocks == 30)
     state = recorder.snapshot()
     assert state.paused
     assert state.level.rms == -120.0
@@ -206,7 +199,7 @@ def test_forgetting_takes_what_waits_in_the_backlog_too(
     real = os.fdatasync
     monkeypatch.setattr(os, "fdatasync", after(real, lambda: slow.wait(PATIENCE)))
     recorder = capture(folder, chain(device.blocks(10.0), [hold], device.blocks(1.0)), lost=True)
-    until(lambda: recorder.snapshot().blocks == 100)
+    assert soon(lambda: recorder.snapshot().blocks == 100)
     threading.Timer(0.2, slow.set).start()
     gap = recorder.forget(4.0)
     assert gap == Gap(GapKind.FORGOTTEN, 6 * RATE, 4 * RATE)
@@ -232,10 +225,10 @@ def test_a_disk_that_stalls_longer_than_the_backlog(folder: Folder, monkeypatch:
     script = Script(chain(device.blocks(30.0), [hold], device.blocks(2.0)), lost=True)
     recorder = Capture(script, folder, clock=clock, limits=limits)
     recorder.start()
-    until(lambda: recorder.snapshot().blocks == 300)
+    assert soon(lambda: recorder.snapshot().blocks == 300)
     assert recorder.snapshot().alarm == "backlog: the disk is too slow"
     slow.set()
-    until(lambda: recorder.snapshot().seconds == 30.0)
+    assert soon(lambda: recorder.snapshot().seconds == 30.0)
     hold.set()
     assert recorder.wait(PATIENCE) is End.LOST
     [gap] = folder.read().gaps

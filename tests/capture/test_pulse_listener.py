@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -13,6 +12,7 @@ import pytest
 from meetsense.capture import pulse
 from meetsense.capture.pulse import Listener, listening
 from meetsense.capture.source import Stuck
+from tests.waiting import soon
 
 PACTL = """#!/bin/sh
 cd {folder}
@@ -63,13 +63,6 @@ def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Server:
     return Server(tmp_path)
 
 
-def until(true: Callable[[], bool]) -> None:
-    end = time.monotonic() + 10.0
-    while not true():
-        assert time.monotonic() < end
-        time.sleep(0.01)
-
-
 def test_our_own_source(server: Server) -> None:
     server.says(outputs={os.getpid(): [1], 4_000_000: [0]})
     assert listening() == "attic.monitor"
@@ -112,7 +105,7 @@ def test_it_is_asked_again_only_when_something_changed(server: Server) -> None:
     assert server.asked == 1
     server.says(outputs={os.getpid(): [1]})
     server.event("source-output")
-    until(lambda: listener() == "attic.monitor")
+    assert soon(lambda: listener() == "attic.monitor")
     assert server.asked == 2
     listener.close()
     assert listener() == "attic.monitor"  # begins again
@@ -135,7 +128,7 @@ def test_no_answer_is_not_remembered(server: Server, monkeypatch: pytest.MonkeyP
     assert listener() == "room.monitor"
     server.says(outputs={})
     server.event("source-output")
-    until(lambda: listener() is None)
+    assert soon(lambda: listener() is None)
     server.says(outputs={os.getpid(): [0]})
     assert listener() == "room.monitor"
     listener.close()

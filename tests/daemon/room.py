@@ -9,9 +9,8 @@ import socket
 import subprocess
 import sys
 import tempfile
-import time
 import wave
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -26,20 +25,10 @@ from meetsense.store import Store
 from meetsense.values import Agreement, GapKind, Recording
 from tests.capture import sound_server
 from tests.capture.sound_server import Server
+from tests.waiting import PATIENCE, soon
 
 PEOPLE = ("Ada", "Bo")
-PATIENCE = 20.0
 PROGRAM = [sys.executable, "-c", "from meetsense.cli import main; main()"]
-
-
-def soon(true: Callable[[], object], seconds: float = PATIENCE) -> bool:
-    """Whether something becomes true before the patience ends."""
-    deadline = time.monotonic() + seconds
-    while not true():
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.05)
-    return True
 
 
 class Room:

@@ -25,7 +25,7 @@ from meetsense.daemon.room import Ear
 from meetsense.errors import CaptureError
 from meetsense.store import Store
 from meetsense.values import Agreement, Recording
-from tests.daemon.room import soon
+from tests.waiting import soon
 
 RATE = 16_000
 BLOCK = RATE

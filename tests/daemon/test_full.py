@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
-import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
@@ -20,7 +18,9 @@ from meetsense.capture.folder import Folder
 from meetsense.values import GapKind
 from tests.capture import sound_server
 from tests.capture.sound_server import Server
-from tests.daemon.room import Room, missing, noise, play, server, soon
+from tests.daemon.room import Room, missing, noise, play, server
+from tests.small_disk import small_disk
+from tests.waiting import soon
 
 __all__ = ["server"]
 pytestmark = sound_server.needed
@@ -34,19 +34,16 @@ def small(server: Server, tmp_path: Path) -> Iterator[Room]:
     """A room whose state directory is a small disk of its own; somebody makes a noise in it."""
     with tempfile.TemporaryDirectory(prefix="ms-") as directory:
         room = Room(Path(directory), server.env)
-        mount = ["mount", "-t", "tmpfs", "-o", "size=8M,mode=700", "none", str(room.state)]
-        if shutil.which("mount") is None or subprocess.run(mount, capture_output=True).returncode:
-            pytest.skip("only root may mount a tmpfs")
-        try:
-            room.agree("Ada", "Bo")
-            with play(server, noise(tmp_path / "noise.wav", 120)) as player:
-                try:
-                    yield room
-                finally:
-                    player.terminate()
-        finally:
-            room.close()
-            subprocess.run(["umount", str(room.state)], check=True)
+        with small_disk(room.state, "8M"):
+            try:
+                room.agree("Ada", "Bo")
+                with play(server, noise(tmp_path / "noise.wav", 120)) as player:
+                    try:
+                        yield room
+                    finally:
+                        player.terminate()
+            finally:
+                room.close()
 
 
 def fill(room: Room) -> Path:

@@ -11,7 +11,7 @@ from meetsense.daemon import gate as gate_module
 from meetsense.daemon.gate import Gate, Standing, Watch
 from meetsense.store import Store
 from meetsense.values import Agreement
-from tests.daemon.room import soon
+from tests.waiting import soon
 
 
 def state(database: Path, agreed: bool) -> None:

@@ -17,6 +17,7 @@ from meetsense.capture.clock import FrameClock, SystemClock
 from meetsense.daemon import indicator as indicator_module
 from meetsense.daemon.indicator import Indicator, Screen, Shown
 from meetsense.errors import CaptureError
+from tests.waiting import soon
 
 CAT = "sh -c 'echo $$ > {0}.pid; exec cat > {0}'"
 
@@ -62,16 +63,6 @@ def made(loop: Loop) -> Iterator[Callable[..., Indicator]]:
     loop.hangs = False
     for indicator in running:
         indicator.close()
-
-
-def soon(true: Callable[[], object], seconds: float = 10.0) -> bool:
-    """Whether something becomes true."""
-    deadline = time.monotonic() + seconds
-    while not true():
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.02)
-    return True
 
 
 def test_the_file_follows_the_loop_and_is_always_whole(

@@ -18,8 +18,9 @@ from meetsense.errors import ControlError
 from meetsense.store import Store
 from meetsense.values import Basis, BasisKind, GapKind, Recording, RecordingState
 from tests.capture.ramp import RATE, ramp
-from tests.daemon.room import missing, soon
+from tests.daemon.room import missing
 from tests.daemon.scene import Begin, Scene, World, begin, ended, gone, leaves, left, lost, world
+from tests.waiting import soon
 
 __all__ = ["begin", "left", "world"]
 EARLIER = "20261124T080000Z-0123abcd"

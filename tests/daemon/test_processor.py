@@ -48,6 +48,7 @@ from meetsense.values import (
 from tests import hostile
 from tests.cli.conftest import Call, call  # noqa: F401 - a fixture
 from tests.daemon.recorded import FIRST, agree, hum, record, state_of
+from tests.small_disk import small_disk
 
 PACE = Pace(idle=0.01, again=0.01, trouble=0.01, saving=0.2)
 QUEUED, PROCESSING, DONE, FAILED = (
@@ -677,11 +678,8 @@ def small(tmp_path: Path) -> Iterator[Path]:
     """A disk of 12 MB that holds the state directory."""
     disk = tmp_path / "state"
     disk.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=12M", "none", str(disk)]
-    if shutil.which("mount") is None or subprocess.run(mount, capture_output=True, check=False).returncode:
-        pytest.skip("only root may mount a tmpfs")
-    yield disk
-    subprocess.run(["umount", str(disk)], check=True)
+    with small_disk(disk, "12M"):
+        yield disk
 
 
 def test_a_full_disk_and_room_again(

@@ -7,8 +7,7 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -19,6 +18,7 @@ from meetsense.speech.directory import BUNDLED
 from meetsense.store import Store
 from meetsense.values import Gap, GapKind, RecordingState
 from tests.daemon.recorded import agree, files, hum, record, rows, state_of
+from tests.waiting import soon
 
 ROOT = Path(__file__).parents[2]
 SOON = 30.0
@@ -66,14 +66,6 @@ def running(word: str) -> list[int]:
     return found
 
 
-def soon(true: Callable[[], bool]) -> bool:
-    """Whether something comes true."""
-    end = time.monotonic() + SOON
-    while not true() and time.monotonic() < end:
-        time.sleep(0.02)
-    return true()
-
-
 @pytest.fixture(scope="module")
 def uninterrupted(tmp_path_factory: pytest.TempPathFactory) -> tuple[Settings, list[str]]:
     """What becomes of the recording when nobody interferes, and the statements that it took."""
@@ -99,7 +91,7 @@ def same_after(folder: Path, uninterrupted: Settings, *moment: str) -> None:
     settings = made(folder)
     before = files(settings.state / "recordings")
     processed(folder, *moment)
-    assert soon(lambda: running(f"TMPDIR={folder}") == [])
+    assert soon(lambda: running(f"TMPDIR={folder}") == [], SOON)
     assert all(b"RIFF" not in data for data in files(settings.state / "processing").values())
     processed(folder, "never")
     assert rows(settings.database) == rows(uninterrupted.database)
@@ -185,11 +177,11 @@ def test_the_real_engines_killed_and_stopped(tmp_path: Path) -> None:
         (recording,) = store.recordings()
     for number, status in ((signal.SIGKILL, -signal.SIGKILL), (signal.SIGTERM, 0)):
         process = command(tmp_path / "hurt")
-        assert soon(analysing)
+        assert soon(analysing, SOON)
         process.send_signal(number)
         process.communicate(timeout=SOON)
         assert process.returncode == status
-        assert soon(lambda: children() == [])
+        assert soon(lambda: children() == [], SOON)
     assert state_of(hurt, recording)[:2] == (RecordingState.QUEUED, 1)  # what was stopped does not count
     assert not (hurt.state / "processing").exists()
     done = command(tmp_path / "hurt", "--once")

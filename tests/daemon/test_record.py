@@ -19,7 +19,8 @@ import pytest
 from meetsense.cli.record import meter, picture
 from tests.capture import sound_server
 from tests.capture.sound_server import Server
-from tests.daemon.room import PATIENCE, Room, listeners, room, server, soon
+from tests.daemon.room import Room, listeners, room, server
+from tests.waiting import PATIENCE, soon
 
 __all__ = ["room", "server"]
 pytestmark = sound_server.needed

@@ -17,19 +17,8 @@ from meetsense.store import Store
 from meetsense.values import GapKind, RecordingState
 from tests.capture import sound_server
 from tests.capture.sound_server import Server
-from tests.daemon.room import (
-    Room,
-    listeners,
-    manager,
-    missing,
-    noise,
-    play,
-    plug,
-    processes_of,
-    room,
-    server,
-    soon,
-)
+from tests.daemon.room import Room, listeners, manager, missing, noise, play, plug, processes_of, room, server
+from tests.waiting import soon
 
 __all__ = ["room", "server"]
 pytestmark = sound_server.needed

@@ -9,8 +9,9 @@ import pytest
 from meetsense.daemon import interrupted
 from meetsense.daemon.ending import Why
 from meetsense.values import GapKind
-from tests.daemon.room import missing, soon
+from tests.daemon.room import missing
 from tests.daemon.scene import RATE, Begin, Scene, World, begin, ended, gone, leaves, left, lost, why, world
+from tests.waiting import soon
 
 __all__ = ["begin", "left", "world"]
 

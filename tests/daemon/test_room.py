@@ -15,7 +15,8 @@ from meetsense.speech.directory import BUNDLED
 from meetsense.values import SAMPLE_RATE, RecordingState
 from tests.capture import sound_server
 from tests.capture.sound_server import Server
-from tests.daemon.room import Room, missing, play, room, server, soon  # noqa: F401 - fixtures
+from tests.daemon.room import Room, missing, play, room, server  # noqa: F401 - fixtures
+from tests.waiting import soon
 
 pytestmark = sound_server.needed
 

@@ -13,9 +13,10 @@ from pathlib import Path
 import pytest
 
 from tests.capture import sound_server
-from tests.daemon.room import Room, noise, play, room, server, soon  # noqa: F401 - fixtures
+from tests.daemon.room import Room, noise, play, room, server  # noqa: F401 - fixtures
 from tests.daemon.test_processor_kill import command, real
 from tests.test_systemd import CAPTURE, PROCESS, directives
+from tests.waiting import soon
 
 REFUSED = (
     "fchown",

@@ -20,8 +20,9 @@ from meetsense.store import Store
 from meetsense.values import GapKind
 from tests.capture import sound_server
 from tests.capture.sound_server import Server
-from tests.daemon.room import PATIENCE, Room, missing, plug, room, server, soon
+from tests.daemon.room import Room, missing, plug, room, server
 from tests.daemon.test_record import terminal
+from tests.waiting import PATIENCE, soon
 
 __all__ = ["room", "server"]
 pytestmark = sound_server.needed

@@ -125,6 +125,11 @@ class Settings(BaseSettings):
         return self.db or self.state / "meetsense.db"
 
     @property
+    def recordings(self) -> Path:
+        """Where the folders of recordings lie."""
+        return self.state / "recordings"
+
+    @property
     def models(self) -> Path:
         """Where downloaded models lie."""
         return self.state / "models"

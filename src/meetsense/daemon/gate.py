@@ -62,10 +62,6 @@ class Gate:
             return Standing.REFUSED
         return Standing.HOLDS if still_holds(stated, agreed, self._policy) else Standing.GONE
 
-    def holds_by(self, store: Store, stated: Basis) -> bool:
-        """Whether a recording with this basis may go on, or be analysed. Raises StoreError."""
-        return still_holds(stated, store.agreed(stated.people, Agreement.RECORDING), self._policy)
-
     def _store(self, *, create: bool) -> Store:
         from meetsense.store import Store
 

@@ -56,7 +56,6 @@ LOCK = "process.lock"
 """File in the state directory that the one processor holds."""
 WORKPLACE = "processing"
 """Directory in the state directory for what is temporary; emptied when a processor starts."""
-RECORDINGS = "recordings"
 BYTES_A_SAMPLE = 6
 """Of the disk, while a recording is analysed: 16-bit sound put together, and decoded to 32 bits."""
 GIVE_BACK = 0.5
@@ -271,7 +270,7 @@ class Processor:
             if self._gate.standing_by(store, recording.basis) is not Standing.REFUSED:
                 continue
             try:
-                remove_sound(store, self._settings.state / RECORDINGS, recording)
+                remove_sound(store, self._settings.recordings, recording)
             except CaptureError as error:
                 if recording.id not in self._kept:
                     self._say(f"{recording.id}: consent was withdrawn, but its sound is still there: {error}")
@@ -325,7 +324,7 @@ class Processor:
         from meetsense.capture.assemble import assemble
         from meetsense.capture.folder import Folder
 
-        folder = Folder(self._settings.state / RECORDINGS / recording.id)
+        folder = Folder(self._settings.recordings / recording.id)
         path = self._workplace / f"{recording.id}.wav"
         with _full_is_no_room(), tempfile.TemporaryFile() as file:
             path.symlink_to(f"/proc/{os.getpid()}/fd/{file.fileno()}")

@@ -104,7 +104,7 @@ class Recorder:
         self._clock = clock or SystemClock()
         self._restarts = restarts
         self._leave = leave
-        self._shelf = Shelf(settings.state / "recordings")
+        self._shelf = Shelf(settings.recordings)
         self._commands = threading.Lock()
         self._starting = False
         self._session: Session | None = None
