@@ -5,6 +5,7 @@
 # DESTDIR  a root to put the files under, for a package or a look; nothing else of this machine is touched then
 # SCOPE    system, or user: units for whoever calls this
 # DRY_RUN  not empty: say what would be done, and do nothing
+# BOOTED   the directory that is there while systemd runs; /run/systemd/system
 set -eu
 
 here=$(cd "$(dirname "$0")" && pwd)
@@ -16,15 +17,20 @@ units="meetsense-capture.service meetsense-process.service"
 
 fail() { echo "install-service: $*" >&2; exit 1; }
 do_() { echo "$*"; [ -n "${DRY_RUN:-}" ] || "$@"; }
+place_in() { # what is changed in a file
+  if [ "$PREFIX" != /usr/local ] && grep -q /usr/local/bin/meetsense "$1"; then
+    echo "  # with $PREFIX/bin/meetsense for /usr/local/bin/meetsense"
+  fi
+}
 put() { # put MODE FILE TARGET, with the program's place in it
-  echo "install -D -m $1 $2 $3"
+  echo "install -D -m $1 $2 $3$(place_in "$2")"
   [ -z "${DRY_RUN:-}" ] || return 0
   install -d "$(dirname "$3")"
   sed "s|/usr/local/bin/meetsense|$PREFIX/bin/meetsense|" "$2" >"$3.new"
   chmod "$1" "$3.new"
   mv "$3.new" "$3"
 }
-running() { [ -z "$root" ] && [ -d /run/systemd/system ]; }
+running() { [ -z "$root" ] && [ -d "${BOOTED:-/run/systemd/system}" ]; }
 
 case $scope in
   system) folder=$root/etc/systemd/system source=$here control="systemctl" ;;
@@ -72,13 +78,26 @@ install_() {
       do_ install -d "$(dirname "$link")"
       do_ ln -sfn "$PREFIX/bin/meetsense" "$link"
     fi
-    if running; then
-      do_ systemd-sysusers meetsense.conf
-      do_ systemd-tmpfiles --create meetsense.conf
+    if [ -z "$root" ]; then
+      made_by systemd-sysusers meetsense.conf
+      made_by systemd-tmpfiles --create meetsense.conf
     fi
   fi
   if running; then do_ $control daemon-reload; fi
+  stale=$(active)
+  [ -z "$stale" ] || echo "run as before until (it ends a recording that is under way): $control restart$stale"
   echo "next: $control enable --now $units"
+}
+
+made_by() { # the user, and the directories: by systemd's programs, which don't need it to run
+  if command -v "$1" >/dev/null; then do_ "$@"; else echo "there is no $1: systemd makes up for it when it starts"; fi
+}
+
+active() { # units that run now, each with a blank before it
+  running || return 0
+  for unit in $units; do
+    if $control is-active --quiet "$unit"; then printf ' %s' "$unit"; fi
+  done
 }
 
 uninstall_() {

@@ -174,6 +174,17 @@ def hang(_: Audio) -> None:
     time.sleep(600)
 
 
+def spin(_: Audio) -> None:
+    """Be busy for ever."""
+    while True:
+        pass
+
+
+def let_spin(_: Audio) -> None:
+    """Have a child be busy for ever."""
+    subprocess.run([sys.executable, "-c", "while True: pass"], check=False)
+
+
 def slip(_: Audio) -> None:
     """A bug."""
     print("before the bug", file=sys.stderr)

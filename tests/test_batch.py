@@ -12,6 +12,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -195,6 +196,33 @@ def test_time_is_limited_by_the_recordings_length(sound: Path, monkeypatch: pyte
     assert reason.startswith("it took more than 2 times the recording's length")
     assert "while finding speech; a larger time_factor" in reason
     assert 2 * 1.5 + 0.5 <= time.monotonic() - began < 300
+
+
+class Enough(Exception):
+    """A test has seen what it waited for."""
+
+
+@pytest.mark.parametrize(("deed", "works"), [("spin", True), ("let_spin", True), ("hang", False)])
+def test_whether_a_child_works_is_told(
+    sound: Path, deed: str, works: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In the step that does the deed; twice, for it has worked to get there."""
+    monkeypatch.setattr(batch, "PULSE_SECONDS", 1.0)
+    steps: list[str] = []
+    felt: list[bool] = []
+
+    def pulse(now: bool) -> None:
+        if steps and steps[-1] == "speech":
+            felt.append(now)
+        if felt[-2:] == [works, works]:
+            raise Enough
+
+    toolbox, limits = partial(hostile.toolbox, deed), replace(LIMITS, time_factor=40)
+    with pytest.raises(Enough):
+        analyse_apart(
+            sound, toolbox, Request(), lambda step, _: steps.append(step), limits=limits, pulse=pulse
+        )
+    assert len(felt) == 2 or not works
 
 
 def test_a_child_that_stops_in_the_middle_of_a_message_keeps_nobody(

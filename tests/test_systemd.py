@@ -280,6 +280,58 @@ def test_a_dry_run_says_it_and_does_nothing(tmp_path: Path, root: Path) -> None:
     assert files(root) == PLACES
 
 
+@pytest.fixture
+def machine(tmp_path: Path) -> Path:
+    """The programs of a machine on which the recorder's unit runs, and the processor's doesn't."""
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    for name in ("dirname", "grep", "id", "readlink"):
+        (folder / name).symlink_to(shutil.which(name) or pytest.skip(f"{name} is not installed"))
+    control = folder / "systemctl"
+    control.write_text('#!/bin/sh\n[ "$*" = "is-active --quiet meetsense-capture.service" ]\n')
+    for tool in ("systemd-sysusers", "systemd-tmpfiles"):
+        (folder / tool).write_text("#!/bin/sh\nexit 1\n")
+    for program in folder.iterdir():
+        program.chmod(0o755)
+    return folder
+
+
+def dry(machine: Path, prefix: Path, booted: Path) -> list[str]:
+    """What an installation on a machine says that it would do."""
+    place = {"PATH": str(machine), "PREFIX": str(prefix), "BOOTED": str(booted), "DRY_RUN": "1"}
+    done = run("/bin/sh", SYSTEMD / "install.sh", "install", **place)
+    assert (done.returncode, done.stderr) == (0, "")
+    return done.stdout.splitlines()
+
+
+def test_what_runs_must_be_restarted(machine: Path, prefix: Path, tmp_path: Path) -> None:
+    lines = dry(machine, prefix, tmp_path)
+    (told,) = (line for line in lines if " restart " in line)
+    assert told.endswith(": systemctl restart meetsense-capture.service")
+    assert "systemctl daemon-reload" in lines
+    (machine / "systemctl").write_text("#!/bin/sh\nexit 3\n")
+    assert not [line for line in dry(machine, prefix, tmp_path) if " restart " in line]
+
+
+def test_a_dry_run_makes_the_user_where_systemd_does_not_run(machine: Path, prefix: Path) -> None:
+    lines = dry(machine, prefix, Path("/nowhere"))
+    places = [line for line in lines if "/etc/systemd/system/" in line]
+    assert all(
+        line.endswith(f"  # with {prefix}/bin/meetsense for /usr/local/bin/meetsense") for line in places
+    )
+    assert len(places) == 2
+    made = ["systemd-sysusers meetsense.conf", "systemd-tmpfiles --create meetsense.conf"]
+    assert [line for line in lines if line.startswith("systemd-")] == made
+    assert not [line for line in lines if "daemon-reload" in line or " restart " in line]
+    (machine / "systemd-sysusers").unlink()
+    (told,) = (
+        line
+        for line in dry(machine, prefix, Path("/nowhere"))
+        if "sysusers meets" in line or "no sys" in line
+    )
+    assert told == "there is no systemd-sysusers: systemd makes up for it when it starts"
+
+
 def test_uninstalling_keeps_what_is_the_users(root: Path, prefix: Path) -> None:
     meeting, configuration = root / "var/lib/meetsense/meetsense.db", root / "etc/meetsense/config.toml"
     meeting.parent.mkdir(parents=True)

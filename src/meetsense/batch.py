@@ -51,6 +51,10 @@ START_SECONDS = 120.0
 """Beside what the recording's length allows: imports, and models from a slow disk."""
 LAST_SECONDS = 2.0
 """A child that has nothing more to tell may take so long to end by itself, so that its status says why."""
+PULSE_SECONDS = 10.0
+"""How often it is told whether the child works, which within a long step may be all that can be told."""
+LEAST_WORK = 0.01
+"""Share of a core that a child uses which works. One that waits for what never comes wakes for less."""
 SHOW_SECONDS = 0.1
 """Progress within a step is told at most so often."""
 DATA_FACTOR = 2
@@ -145,6 +149,14 @@ Cause = tuple[str, str]
 _PROGRESS, _BEGAN, _RESULT, _REFUSED, _OUT_OF_MEMORY, _BUG = range(6)
 
 
+Pulse = Callable[[bool], None]
+"""Is told whether the child worked since the last time."""
+
+
+def _unfelt(_: bool, /) -> None:
+    """Nobody asks."""
+
+
 def analyse_apart(
     path: Path,
     toolbox: Callable[[], Toolbox],
@@ -152,9 +164,11 @@ def analyse_apart(
     progress: Progress = silent_progress,
     *,
     limits: Limits,
+    pulse: Pulse = _unfelt,
 ) -> Analysis:
     """:func:`meetsense.pipeline.analyse` in a process of its own; ``toolbox`` is called there and is pickled.
 
+    ``pulse`` is called every PULSE_SECONDS; what it raises ends the child, as with ``progress``.
     Call it from a thread that outlives the meeting: on Linux the child dies with the thread that started it.
     Raises what ``analyse`` raises, Parked, and ChildBug.
     """
@@ -169,7 +183,7 @@ def analyse_apart(
             reason = f"it could not be started ({error.strerror}); free some memory, and try again"
             raise Parked(frame(path, 0.0, request), path.name, reason) from None
         told = _Told(ours)
-        watch = _Watch(child, told, limits, progress)
+        watch = _Watch(child, told, limits, progress, pulse)
         try:
             watch.until_told()
         finally:
@@ -285,7 +299,12 @@ class _Watch:
     """What the child told so far, and whether it keeps within its limits."""
 
     def __init__(
-        self, child: subprocess.Popen[bytes], told: _Told, limits: Limits, progress: Progress
+        self,
+        child: subprocess.Popen[bytes],
+        told: _Told,
+        limits: Limits,
+        progress: Progress,
+        pulse: Pulse,
     ) -> None:
         self.meeting: Meeting | None = None
         self.answer: tuple[int, Any] | None = None
@@ -297,6 +316,8 @@ class _Watch:
         self.limits = limits
         self._told = told
         self._progress = progress
+        self._pulse = pulse
+        self._felt = (time.monotonic(), 0.0)
         self._deadline = time.monotonic() + limits.decoding.wall_seconds + START_SECONDS
 
     def until_told(self) -> None:
@@ -307,6 +328,7 @@ class _Watch:
             if time.monotonic() >= look:
                 ended = _has_ended(self.child)
                 self.exceeded = None if ended else self._beyond()
+                self._feel()
                 look = time.monotonic() + LOOK_SECONDS
             try:
                 message = self._told.next(look - time.monotonic())
@@ -317,6 +339,14 @@ class _Watch:
             if message is None:
                 return self._let_end()
             self._take(message)
+
+    def _feel(self) -> None:
+        """Tell from time to time whether the child works."""
+        now, (before, used) = time.monotonic(), self._felt
+        if now - before < PULSE_SECONDS:
+            return
+        self._felt = now, work_of_group(self.child.pid)
+        self._pulse(self._felt[1] - used >= LEAST_WORK * (now - before))
 
     def _let_end(self) -> None:
         end = time.monotonic() + LAST_SECONDS
@@ -436,6 +466,23 @@ def _held(process: int) -> int:
 
 
 _HELD = ("RssAnon", "RssShmem", "VmSwap")
+
+
+def work_of_group(group: int) -> float:
+    """Seconds of processor time that the processes of a group used so far, with children they waited for.
+
+    Where there is no /proc, 0. Source: utime, stime, cutime and cstime of proc_pid_stat(5).
+    """
+    return sum(map(_used, _members(group))) / os.sysconf("SC_CLK_TCK")
+
+
+def _used(process: int) -> int:
+    """Ticks of the clock."""
+    with suppress(OSError):
+        # What is behind the name, which may hold blanks and brackets itself.
+        fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+        return sum(map(int, fields[11:15]))
+    return 0
 
 
 class _Values(pickle.Unpickler):

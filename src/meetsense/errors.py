@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 
 class MeetsenseError(Exception):
     """A user's mistake or a condition the user can mend: one line, exit status 1."""
@@ -21,6 +23,12 @@ class RosterError(MeetsenseError):
 
 class ConfigError(MeetsenseError):
     """A configuration with mistakes; the message lists every one of them."""
+
+    def __init__(self, where: str, mistakes: Sequence[str] = ()) -> None:
+        """``where``: the file; without ``mistakes``, with what is wrong with it as a whole."""
+        super().__init__(f"{where}: {'; '.join(mistakes)}" if mistakes else where)
+        self.lines = tuple(f"{where}: {mistake}" for mistake in mistakes) or (where,)
+        """A line for each."""
 
 
 class EngineError(MeetsenseError):

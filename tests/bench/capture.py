@@ -59,10 +59,14 @@ def noise(path: Path) -> Path:
     return path
 
 
+FOREIGN = ("torch", "onnxruntime", "ctranslate2", "scipy", "sklearn", "pandas")
+"""Libraries that a recorder has no use for."""
+
+
 def foreign(pid: int) -> list[str]:
-    """Libraries of models that a process has loaded."""
+    """Those of them that a process has loaded."""
     mapped = Path(f"/proc/{pid}/maps").read_text()
-    return [name for name in ("torch", "onnxruntime", "ctranslate2", "scipy") if f"/{name}/" in mapped]
+    return [name for name in FOREIGN if f"/{name}/" in mapped]
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +76,7 @@ class Cost:
     processor_seconds: dict[str, float]
     peak_megabytes: dict[str, float]
     loaded: list[str]
-    """Libraries of models in ours."""
+    """Libraries that ours has no use for, and loaded."""
 
 
 def measured(folder: Path, server: sound_server.Server) -> Cost:
@@ -126,6 +130,8 @@ def rows() -> Iterator[Row]:
     details = asdict(cost)
     yield Row(what, ON, spent["meetsense"] / spent["arecord"], 5, "times", 2, note, details)
     yield Row("recording: processor", ON, share["meetsense"], 3, "% of a core", 2)
+    names = ", ".join(cost.loaded) or f"none of {', '.join(FOREIGN)}"
+    yield Row("recording: libraries loaded for nothing", ON, len(cost.loaded), 0, digits=0, note=names)
     yield Row(
         "recording: peak memory", ON, memory["meetsense"], 80, "MB", 1, f"arecord {memory['arecord']:.1f} MB"
     )

@@ -10,6 +10,7 @@ import argparse
 import ctypes
 import json
 import os
+import statistics
 import sys
 import threading
 import time
@@ -55,7 +56,8 @@ def memory(name: str) -> int:
 def watch(capture: Capture, samples: int | None, every: float) -> list[list[float]]:
     """Wait for the end of capture, of so many samples, or of standard input.
 
-    Returns hours of sound, bytes of memory and descriptors, taken once an hour of sound.
+    Returns hours of sound, bytes of memory, descriptors and threads, taken once an hour of sound; of the
+    descriptors the median of that hour: a segment has one more or one fewer while it is closed or begun.
     """
     closed = threading.Event()
 
@@ -66,6 +68,7 @@ def watch(capture: Capture, samples: int | None, every: float) -> list[list[floa
     if samples is None:
         threading.Thread(target=wait_for_input, daemon=True).start()
     taken: list[list[float]] = []
+    looks: list[int] = []
     said = False
     while capture.wait(every) is None and not closed.is_set():
         state = capture.snapshot()
@@ -74,9 +77,10 @@ def watch(capture: Capture, samples: int | None, every: float) -> list[list[floa
             print("go", flush=True)
         hours = state.seconds / 3600
         if hours >= len(taken):
-            taken.append(
-                [hours, memory("VmRSS"), len(list(Path("/proc/self/fd").iterdir())), threading.active_count()]
-            )
+            looks = []
+            taken.append([hours, memory("VmRSS"), 0, threading.active_count()])
+        looks.append(len(list(Path("/proc/self/fd").iterdir())))
+        taken[-1][2] = statistics.median_high(looks)
         if samples is not None and state.samples >= samples:
             break
     return taken

@@ -13,7 +13,14 @@ import numpy as np
 import pytest
 
 from meetsense.capture.folder import Folder
-from meetsense.capture.microphone import _by_card, _channels, _find, open_microphone, without_codecs
+from meetsense.capture.microphone import (
+    MORE_BLOCKS,
+    _by_card,
+    _channels,
+    _find,
+    open_microphone,
+    without_codecs,
+)
 from meetsense.errors import CaptureError
 from tests.capture import alsa
 from tests.capture.ramp import RATE, begun, ramp, sound
@@ -215,8 +222,9 @@ def test_a_device_that_is_not_clear(device: str | None, message: str, tmp_path: 
 
 
 def test_no_microphone_at_all(tmp_path: Path) -> None:
-    with pytest.raises(CaptureError, match="name one of: none"):
-        _find(named("speaker0"), None, tmp_path, -1)
+    for device in (None, "USB"):
+        with pytest.raises(CaptureError, match=r"^there is no microphone; connect one, "):
+            _find(named("speaker0"), device, tmp_path, -1)
 
 
 def test_how_many_channels_are_opened() -> None:
@@ -245,6 +253,13 @@ class PortAudio:
         self.asked: list[int] = []
         self.refreshed = 0
         self.open = 0
+        self.plugged = True
+        self.given = 0
+        """Frames that were read."""
+        self.there: int | None = 0
+        """Frames that a read gives at once; None: that can't be told."""
+        self.overflows = [True]
+        """Whether frames were lost before a read; when the list ends: not."""
 
     def _terminate(self) -> None:
         self.refreshed += 1
@@ -270,10 +285,17 @@ class PortAudio:
         if not self.starts:
             raise Refused("Error starting stream: Unanticipated host error", -9999)
 
+    @property
+    def read_available(self) -> int:
+        if self.there is None:
+            raise Refused("Input overflowed", -9981)
+        return self.there
+
     def read(self, frames: int) -> tuple[bytes, bool]:
-        if frames != self.rate // 10:
+        if not self.plugged or frames % (self.rate // 10):
             raise Refused("Device unavailable", -9985)
-        return ramp(0, 2 * frames).tobytes(), True
+        start, self.given = self.given, self.given + frames
+        return ramp(2 * start, 2 * frames).tobytes(), bool(self.overflows) and self.overflows.pop(0)
 
 
 @pytest.mark.parametrize("rate", [16_000, 44_100, 48_000, 11_025])
@@ -289,11 +311,38 @@ def test_a_card_is_opened_at_a_rate_that_it_has(rate: int, monkeypatch: pytest.M
     assert np.array_equal(block.samples.ravel(), ramp(0, 2 * (rate // 10)))
 
 
+@pytest.mark.parametrize(
+    ("there", "overflows", "tenths"),
+    [
+        (None, [], 1),
+        (0, [], 1),
+        (4_799, [], 1),
+        (4_800, [], 2),
+        (9_700, [True], 3),
+        (9_700, [False, True], 3),
+        (480_000, [], 1 + MORE_BLOCKS),
+    ],
+)
+def test_what_a_card_gave_already_comes_with_it(
+    there: int | None, overflows: list[bool], tenths: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    card = PortAudio(48_000)
+    monkeypatch.setitem(sys.modules, "sounddevice", card)
+    microphone = open_microphone()
+    card.there, card.overflows, lost = there, overflows, bool(overflows)
+    block = microphone.read()
+    assert np.array_equal(block.samples, ramp(0, 2 * 4_800 * tenths).reshape(-1, 2))
+    assert block.overflowed is lost
+    after = microphone.read()
+    assert np.array_equal(after.samples[0], ramp(2 * 4_800 * tenths, 2))
+    assert not after.overflowed
+
+
 def test_a_card_that_another_program_uses(monkeypatch: pytest.MonkeyPatch) -> None:
     card = PortAudio(48_000, starts=False)
     monkeypatch.setitem(sys.modules, "sounddevice", card)
     with pytest.raises(
-        CaptureError, match=r"^USB \(hw:1,0\) can't be opened \(Unanticipated host error\); is it in use"
+        CaptureError, match=r"^USB \(hw:1,0\) can't be opened \(Unanticipated host error\); connect a"
     ):
         open_microphone()
     assert card.open == 0
@@ -303,7 +352,7 @@ def test_a_card_that_is_unplugged_while_it_is_read(monkeypatch: pytest.MonkeyPat
     card = PortAudio(48_000)
     monkeypatch.setitem(sys.modules, "sounddevice", card)
     microphone = open_microphone()
-    card.rate = 1
+    card.plugged = False
     with pytest.raises(
         CaptureError, match=r"^USB \(hw:1,0\) was lost \(Device unavailable\); connect it again$"
     ):

@@ -64,6 +64,21 @@ def test_every_reader_sees_what_was_written_while_it_is_written(tmp_path: Path) 
     writer.close()
 
 
+def test_a_block_is_written_at_once_and_cut_where_a_sync_is_due(tmp_path: Path) -> None:
+    folder, calls = begun(tmp_path), list[tuple[str, int]]()
+    writer = SegmentWriter(folder, RATE, 60.0, 0.5)
+    writer.write(ramp(0, 100))  # whatever a new file needs is done
+    path = folder.path / "000000.wav"
+    with watched(lambda _, name: calls.append((name, wav.samples_in(path.stat().st_size)))):
+        writer.write(ramp(100, 4800))
+        assert calls == [("pwrite", 100), ("pwrite", 4900)]  # sound, then the header
+        writer.write(ramp(4900, 20_000))
+    assert [samples for name, samples in calls if name == "fdatasync"] == [8000, 16_000, 24_000]
+    assert len(calls) == 2 * 5 + 3
+    writer.close()
+    assert np.array_equal(sound(folder), ramp(0, 24_900))
+
+
 def test_it_goes_on_behind_what_is_there(tmp_path: Path) -> None:
     folder = written(tmp_path, 30_000)
     writer = SegmentWriter(Folder(folder.path), RATE, 1.0)

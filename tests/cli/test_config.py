@@ -54,10 +54,14 @@ def test_check_says_every_mistake(call: Call, refused: Refused, file: Path, tmp_
     file.write_text(file.read_text().replace("threads", "thread"))
     (tmp_path / "policy.txt").unlink()
     (tmp_path / "room.ics").unlink()
-    line = refused("config", "check", "--config", file)
-    assert "thread: unknown key; did you mean threads?" in line
-    assert "policy.text: " in line
-    assert "calendar.file: " in line
+    told = call("config", "check", "--config", file, code=1)
+    assert told.stdout == ""
+    lines = told.stderr.splitlines()
+    assert lines[0] == f"meetsense: {file}: thread: unknown key; did you mean threads?"
+    named = [line.removeprefix(f"meetsense: {file}: ").partition(": ")[0] for line in lines]
+    assert named == ["thread", "policy.text", "calendar.file"]
+    file.write_text("no toml")
+    assert refused("config", "check", "--config", file).startswith(f"meetsense: {file}: not TOML: ")
 
 
 def test_check_reads_the_calendar(refused: Refused, file: Path, tmp_path: Path) -> None:

@@ -312,6 +312,24 @@ def test_people_who_are_added(call: Call, refused: Refused) -> None:
         assert "must be printable text on one line" in refused("people", "add", *words)
 
 
+def test_who_agrees_and_is_not_known_is_told_to_be_new(call: Call) -> None:
+    grant = ("consent", "grant", "Ada B", "recording", "--basis", "signed form")
+    new, agrees = call(*grant).stderr.splitlines()
+    slip = "if that is a slip, take it back with: meetsense people delete 'Ada B'"
+    assert (new, agrees) == (f"Ada B is new here: {slip}", "Ada B agrees to recording")
+    assert call(*grant).stderr == "Ada B agrees to recording, as before\n"
+
+
+def test_a_list_of_nobody_says_what_to_do(call: Call, refused: Refused) -> None:
+    assert "meetsense people add NAME" in refused("people", "list")
+    call("people", "add", "Ada")
+    call("people", "delete", "Ada", "--yes")
+    empty = call("people", "list")
+    assert (empty.stdout, empty.stderr.count("\n")) == ("", 1)
+    assert "meetsense people add NAME" in empty.stderr
+    assert call("people", "list", "--json").stderr == ""
+
+
 def test_who_was_added_can_agree_and_withdraw(call: Call, refused: Refused) -> None:
     call("people", "add", "Ada")
     assert call("consent", "withdraw", "Ada", "recording").stderr == "Ada does not agree to recording\n"

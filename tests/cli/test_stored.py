@@ -109,7 +109,9 @@ def test_search_stops_at_its_limit(call: Call, stored: str) -> None:
 
 @pytest.mark.parametrize("words", [['"'], ["AND"], ["("], ["*"], ["text:"], ["nowhere"], ["-"]])
 def test_any_words_can_be_searched_for(call: Call, stored: str, words: list[str]) -> None:
-    assert call("search", "--", *words).stdout == ""
+    found = call("search", "--", *words)
+    assert (found.stdout, found.stderr) == ("", f"no utterance holds all of: {words[0]}\n")
+    assert call("search", "--json", "--", *words).stderr == ""
 
 
 def test_nothing_is_kept_unless_it_is_asked_for(call: Call, vtt: Path, tmp_path: Path) -> None:

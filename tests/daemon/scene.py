@@ -171,4 +171,6 @@ def why(recorder: Recorder) -> Why:
 def gone(recorder: Recorder) -> None:
     """As if its process were gone: it does nothing more to the recording that is under way."""
     recorder.mirror.drain()
+    if recorder._session:
+        recorder._session.watch.end()
     recorder._session = None

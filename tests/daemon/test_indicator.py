@@ -7,7 +7,7 @@ import os
 import stat
 import time
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ import pytest
 
 from meetsense.capture.clock import FrameClock, SystemClock
 from meetsense.daemon import indicator as indicator_module
-from meetsense.daemon.indicator import Indicator, Screen, Shown
+from meetsense.daemon.indicator import LATE, UNKNOWN, Indicator, Screen, Shown, read_status
 from meetsense.errors import CaptureError
 from tests.waiting import soon
 
@@ -63,6 +63,49 @@ def made(loop: Loop) -> Iterator[Callable[..., Indicator]]:
     loop.hangs = False
     for indicator in running:
         indicator.close()
+
+
+NOW = datetime(2026, 11, 24, 9, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("ago", "process", "state"),
+    [
+        (0.0, os.getpid(), "recording"),
+        (LATE, os.getpid(), "recording"),
+        (LATE + 0.1, os.getpid(), UNKNOWN),
+        (-LATE - 0.1, os.getpid(), UNKNOWN),
+        (0.0, 1, "recording"),
+        (0.0, 2**22 + 1, UNKNOWN),
+    ],
+)
+def test_a_state_that_nobody_renews_is_not_believed(
+    tmp_path: Path, ago: float, process: int, state: str
+) -> None:
+    """The number behind the last possible one is no process's."""
+    file = tmp_path / "status.json"
+    shown = {"state": "recording", "at": (NOW - timedelta(seconds=ago)).isoformat(), "process": process}
+    file.write_text(json.dumps(shown))
+    found = read_status(file, NOW)
+    assert found is not None
+    assert found["state"] == state
+    assert found.get("before") == (None if state == "recording" else "recording")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "[]",
+        "{}",
+        '{"state": "idle", "at": "now", "process": 1}',
+        '{"state": "idle", "at": "2026-11-24", "process": 1}',
+    ],
+)
+def test_a_damaged_status_file_is_none(tmp_path: Path, text: str) -> None:
+    (tmp_path / "status.json").write_text(text)
+    assert read_status(tmp_path / "status.json", NOW) is None
+    assert read_status(tmp_path / "none.json", NOW) is None
 
 
 def test_the_file_follows_the_loop_and_is_always_whole(

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import errno
+import shutil
+import sqlite3
 import threading
 from collections.abc import Iterator
+from contextlib import closing
 from datetime import timedelta
 
 import pytest
@@ -13,6 +16,7 @@ from meetsense.capture.folder import Folder, this_boot
 from meetsense.capture.recovery import recover
 from meetsense.capture.segments import SegmentWriter
 from meetsense.daemon.ending import Why
+from meetsense.daemon.interrupted import LOST
 from meetsense.daemon.recorder import Recorder
 from meetsense.errors import ControlError
 from meetsense.store import Store
@@ -135,6 +139,59 @@ def test_other_files_among_the_recordings_keep_nothing_from_its_row(begin: Begin
     assert soon(lambda: (found := row(recorder, told.id)) and found.state is RecordingState.QUEUED)
     assert (root / "0-notes.txt").read_text() == "mine"
     assert soon(lambda: recorder._adoption.owed == 2), "the damaged one: its end, and its row"
+
+
+def test_a_row_whose_folder_is_gone_is_closed(begin: Begin, world: World) -> None:
+    recorder = begin(Scene(loud=10), resume_minutes=0)
+    folder, other = crashed(recorder, world), crashed(recorder, world, "20261124T070000Z-89abcdef")
+    with Store(recorder._settings.database) as store:
+        store.put_recording(recover(folder))
+        store.put_recording(recover(other))
+    shutil.rmtree(folder.path)
+    recorder.take_up()
+    assert soon(lambda: (found := row(recorder, folder.id)) and found.state is RecordingState.FAILED)
+    found = row(recorder, folder.id)
+    assert found is not None
+    assert found.reason == LOST
+    assert found.duration == pytest.approx(SPOKEN, abs=0.01), "how much was lost can be seen"
+    assert soon(lambda: (found := row(recorder, other.id)) and found.state is RecordingState.QUEUED)
+    assert recorder._adoption.owed == 0
+
+
+def test_a_locked_database_holds_up_no_look_for_long(begin: Begin, world: World, left: list[int]) -> None:
+    """A tick waits less than whoever else asks the database: 30 s, after which the watchdog bites."""
+    lose = lost()
+    first = begin(Scene(loud=100, events={30: lose}))
+    first.start(["Ada"])
+    name = first.recording
+    lose.free.set()
+    assert leaves(first, left)
+    gone(first)
+    second = begin(Scene(loud=100))
+    with closing(sqlite3.connect(second._settings.database, isolation_level=None)) as other:
+        other.execute("pragma locking_mode = exclusive")
+        assert soon(lambda: begun_alone(other))
+        look = threading.Thread(target=second.take_up)
+        look.start()
+        assert soon(lambda: not look.is_alive())
+        assert (second.state, second.recording) == ("waiting", name)
+        other.execute("rollback")
+    world.advance(RATE * 10)
+
+    def goes_on() -> bool:
+        second.tick()
+        return second.state == "recording"
+
+    assert soon(goes_on)
+
+
+def begun_alone(conn: sqlite3.Connection) -> bool:
+    """Whether a connection has the database to itself now."""
+    try:
+        conn.execute("begin exclusive")
+    except sqlite3.OperationalError:
+        return False
+    return True
 
 
 def test_stray_files_alone_are_no_alarm(begin: Begin) -> None:

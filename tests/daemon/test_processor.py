@@ -95,6 +95,8 @@ class Analyses:
         self.toolboxes: list[Toolboxes] = []
         self.deed: Callable[[Request, Progress], None] = lambda request, progress: None
         self.after: Callable[[], None] = lambda: None
+        self.pulse: batch.Pulse = lambda works: None
+        """The one it was last given."""
 
     @property
     def titles(self) -> list[str | None]:
@@ -102,9 +104,17 @@ class Analyses:
         return [request.title for request in self.asked]
 
     def __call__(
-        self, path: Path, toolbox: Toolboxes, request: Request, progress: Progress, *, limits: batch.Limits
+        self,
+        path: Path,
+        toolbox: Toolboxes,
+        request: Request,
+        progress: Progress,
+        *,
+        limits: batch.Limits,
+        pulse: batch.Pulse,
     ) -> Analysis:
         self.asked.append(request)
+        self.pulse = pulse
         self.toolboxes.append(toolbox)
         self.deed(request, progress)
         analysis = analyse(path, partial(hostile.toolbox, "nothing"), request)
@@ -894,6 +904,41 @@ def test_the_watchdog_hears_of_a_job_only_when_it_gets_on(
     assert ["WATCHDOG=1" in lines for lines in during] == [True, True, False, False, True]
     assert during[1][-1].startswith("STATUS=20261124T090000Z-00000000: recognising words, 25%")
     assert told(manager)[-1] == "STOPPING=1"
+
+
+def test_the_watchdog_hears_of_a_step_that_tells_nothing_as_long_as_it_works(
+    settings: Settings, analyses: Analyses, manager: socket.socket
+) -> None:
+    record(settings, hum(1))
+    during: list[bool] = []
+
+    def deed(_: Request, progress: Progress) -> None:
+        progress("words", 0.0)
+        told(manager)
+        for works in (True, False, True):
+            analyses.pulse(works)
+            during.append("WATCHDOG=1" in told(manager))
+
+    analyses.deed = deed
+    once(settings)
+    assert during == [True, False, True]
+
+
+def test_consent_withdrawn_while_a_step_tells_nothing(
+    settings: Settings, analyses: Analyses, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held = record(settings, hum(2))
+    monkeypatch.setattr(processor, "CONSENT_SECONDS", 0.0)
+
+    def deed(_: Request, __: Progress) -> None:
+        with Store(settings.database) as store:
+            store.state("Bo", Agreement.RECORDING, False, "said so")
+        analyses.pulse(False)
+        raise AssertionError("it went on")
+
+    analyses.deed = deed
+    once(settings)
+    assert state_of(settings, held)[::2] == (FAILED, REMOVED)
 
 
 def test_it_is_alive_while_it_waits_and_sigterm_ends_that(

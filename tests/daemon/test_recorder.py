@@ -111,6 +111,7 @@ def test_a_killed_recorder_goes_on_with_the_same_recording(room: Room) -> None:
     room.kill()
     held = room.folder().read()
     assert room.socket.exists()
+    assert "ended without a word" in room.tell("status", code=1)[1]
     room.start()
     assert soon(lambda: room.status()["state"] == "recording")
     assert room.status()["recording"] == recording

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from meetsense.capture.clock import FrameClock
+from meetsense.daemon import occasion
 from meetsense.daemon.ending import Why
 from meetsense.daemon.recorder import Recorder
-from meetsense.daemon.trigger import AGAIN_SECONDS, Calendar, Trigger
+from meetsense.daemon.trigger import AGAIN_SECONDS, LOOK_SECONDS, OVER_SECONDS, REST, Calendar, Trigger
+from meetsense.errors import CaptureError
 from meetsense.store import Store
 from meetsense.values import Agreement, BasisKind
-from tests.daemon.scene import Begin, Scene, begin, ended, left, why, world
+from tests.daemon.scene import Begin, Scene, World, begin, ended, gone, leaves, left, lost, why, world
 
 __all__ = ["begin", "left", "world"]
 pytest.importorskip("icalendar")
@@ -173,6 +177,104 @@ def test_what_was_wrong_with_the_calendar_is_told_no_longer_than_it_is(
     calendar(file, ("a", 300, 330, "Ada"))
     trigger.look()
     assert recorder.note is None
+
+
+def test_a_calendar_that_is_slow_to_read_is_read_less_often(
+    tmp_path: Path, recorder: Recorder, wall: Wall, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trigger = Trigger(calendar(tmp_path / "room.ics"), recorder, tmp_path / "memory", wall)
+
+    def slow(*_: object) -> None:
+        wall.advance(150)  # 15 s
+        raise CaptureError("it took too long")
+
+    trigger.look()
+    assert trigger.pause == LOOK_SECONDS
+    with monkeypatch.context() as patch:
+        patch.setattr("meetsense.capture.calendar.meetings", slow)
+        trigger.look()
+    assert trigger.pause == 15 * REST
+    trigger.look()
+    assert trigger.pause == LOOK_SECONDS
+    assert recorder.note is None
+
+
+@pytest.fixture
+def interrupted(tmp_path: Path, begin: Begin, wall: Wall, left: list[int]) -> Begin:
+    """What begins the recorder anew, after an event from nine to half past began it and it was lost."""
+    lose = lost()
+    first = begin(Scene(loud=100, events={5: lose}), policy=POLICY, longest_hours=24)
+    Trigger(calendar(tmp_path / "room.ics", ("a", 0, 30, "Ada")), first, tmp_path / "memory", wall).look()
+    assert first.event is not None
+    lose.free.set()
+    assert leaves(first, left)
+    gone(first)
+    return partial(begin, Scene(loud=float("inf")), policy=POLICY, longest_hours=24)
+
+
+def test_a_recording_that_goes_on_after_a_crash_still_ends_with_its_event(
+    tmp_path: Path, interrupted: Begin, wall: Wall, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recorder = interrupted()
+    recorder.take_up()
+    trigger = Trigger(Calendar(tmp_path / "room.ics", "Room 1", None), recorder, tmp_path / "memory", wall)
+    monkeypatch.setattr(Recorder, "quiet", 61.0)
+    wall.now = NINE + timedelta(minutes=29)
+    trigger.look()
+    assert recorder.state == "recording"
+    wall.now = NINE + timedelta(minutes=31)
+    trigger.look()
+    assert recorder.recording is None
+    assert why(recorder) is Why.EVENT
+    assert recorder.last is not None
+    assert not (recorder.last.folder.path / occasion.NAME).exists()
+
+
+def test_a_recording_that_waits_for_its_microphone_ends_with_its_event_too(
+    tmp_path: Path, interrupted: Begin, wall: Wall, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def missing(*_: object) -> None:
+        raise CaptureError("no microphone")
+
+    recorder = interrupted()
+    monkeypatch.setattr("meetsense.daemon.recorder.open_ear", missing)
+    recorder.take_up()
+    trigger = Trigger(Calendar(tmp_path / "room.ics", "Room 1", None), recorder, tmp_path / "memory", wall)
+    wall.now = NINE + timedelta(minutes=31)
+    trigger.look()
+    assert recorder.state == "waiting", "the microphone may come back"
+    world.slept += OVER_SECONDS
+    trigger.look()
+    assert recorder.recording is None
+    assert why(recorder) is Why.EVENT
+
+
+@pytest.mark.parametrize(
+    "kept",
+    [
+        b"",
+        b"{",
+        b"[]",
+        b"7",
+        b'{"key": "a"}',
+        b'{"key": "a", "end": 5}',
+        b'{"key": "a", "end": "2026-11-24"}',
+    ],
+)
+def test_a_damaged_event_in_a_folder_is_none(tmp_path: Path, kept: bytes) -> None:
+    (tmp_path / occasion.NAME).write_bytes(kept)
+    assert occasion.kept(tmp_path) is None
+
+
+def test_an_event_that_the_disk_does_not_keep_is_recorded_all_the_same(
+    tmp_path: Path, recorder: Recorder, wall: Wall, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(occasion, "disk", SimpleNamespace(replace=full))
+    Trigger(calendar(tmp_path / "room.ics", ("a", 0, 30, "Ada")), recorder, tmp_path / "memory", wall).look()
+    assert recorder.event is not None
 
 
 def test_silence_ends_it_as_it_does_others(tmp_path: Path, begin: Begin, wall: Wall) -> None:

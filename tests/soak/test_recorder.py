@@ -219,9 +219,8 @@ def test_the_command_line_says_what_the_recorder_does(room: Room) -> None:
     assert "ended" in room.tell("stop")[1]
     assert soon(room.queued)
     out, _ = room.tell("status")
-    assert re.fullmatch(r"idle\n  last: \S+  0:00:\d\d  ended: stopped\n1 recording to be analysed\n", out), (
-        out
-    )
+    told = r"idle\n  last: \S+  0:00:\d\d  ended: it was stopped\n1 recording to be analysed\n"
+    assert re.fullmatch(told, out), out
 
 
 def test_after_the_meeting_it_is_forgotten_too(room: Room) -> None:

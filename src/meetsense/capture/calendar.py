@@ -77,17 +77,25 @@ def meetings(ics: bytes, room: str, at: datetime, zone: ZoneInfo | None = None) 
 
 @lru_cache(maxsize=1)
 def _agenda(ics: bytes, room: str, hour: datetime, zone: str | None) -> tuple[Event, ...] | str:
-    """What :func:`expand` gives, or its complaint, from a process of its own."""
+    """What :func:`expand` gives, or its complaint about these bytes, from a process of its own.
+
+    Raises CaptureError for what may pass, such as a machine that is too busy: that is not kept, and the next
+    look tries again.
+    """
     words = [sys.executable, "-P", "-m", __name__, room, hour.isoformat(), zone or ""]
     try:
         done = subprocess.run(words, input=ics, capture_output=True, timeout=SECONDS, check=False)  # noqa: S603
     except subprocess.TimeoutExpired:
-        return f"the calendar took longer than {SECONDS:.0f} s to read; export only this room's, of this year"
+        raise CaptureError(
+            f"the calendar took longer than {SECONDS:.0f} s to read; export only this room's, of this year"
+        ) from None
     except OSError as error:
-        return f"the calendar's reader can't be started ({error.strerror})"
+        raise CaptureError(f"the calendar's reader can't be started ({error.strerror})") from None
     if done.returncode:
         said = done.stderr.decode(errors="replace").strip().rpartition("\n")[2]
-        return said if done.returncode == REFUSED else f"the calendar's reader failed ({said})"
+        if done.returncode == REFUSED:
+            return said
+        raise CaptureError(f"the calendar's reader failed ({said})")
     return tuple(_of_json(one) for one in json.loads(done.stdout))
 
 

@@ -7,6 +7,7 @@ server does: so devices are listed by a process that lives for a moment, and ope
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import re
@@ -22,11 +23,16 @@ import numpy as np
 
 from meetsense.capture.clock import Clock, SystemClock
 from meetsense.capture.condition import Channel
+from meetsense.capture.quiet import quiet, silence_alsa
 from meetsense.capture.source import Block, Stuck, within
 from meetsense.errors import CaptureError, in_one_line
 from meetsense.values import SAMPLE_RATE
 
 BLOCK_SECONDS = 0.1
+MORE_BLOCKS = 4
+"""So many more are read at once when they are there already. A device gives a period of its own at a time,
+0.3 s where PortAudio can choose: block by block, the same sound costs the process a fifth more. Periods of
+0.1 s cost half as much again; what lies in the device when the process is killed is of the gap after it."""
 BUFFER_SECONDS = 1.0
 """What the device holds while nobody reads."""
 OPEN_SECONDS = 8.0
@@ -61,15 +67,29 @@ class Microphone:
         self._frames = round(rate * BLOCK_SECONDS)
 
     def read(self) -> Block:
-        """Wait for a tenth of a second of frames. Raises CaptureError when the device is lost."""
+        """Wait for a tenth of a second of frames; what is there behind them comes with them, in whole tenths.
+
+        Raises CaptureError when the device is lost.
+        """
         import sounddevice
 
         try:
             data, overflowed = self._stream.read(self._frames)
+            if more := self._more():
+                rest, again = self._stream.read(more)
+                data, overflowed = b"".join((data, rest)), overflowed or again
         except sounddevice.PortAudioError as error:
             raise CaptureError(f"{self.name} was lost ({_reason(error)}); connect it again") from None
         samples = np.frombuffer(data, np.int16).reshape(-1, self.channels)
         return Block(samples, bool(overflowed), self._clock.monotonic())
+
+    def _more(self) -> int:
+        """Frames of the whole blocks that a read gives at once. A fault is the next read's to tell."""
+        import sounddevice
+
+        with suppress(sounddevice.PortAudioError):
+            return min(int(self._stream.read_available) // self._frames, MORE_BLOCKS) * self._frames
+        return 0
 
     def close(self) -> None:
         """Give the device back; hangs where the sound server does. Raises CaptureError."""
@@ -99,7 +119,8 @@ def open_microphone(
 def _open(device: str | None, channel: Channel, clock: Clock, cards: Path) -> Microphone:
     sounddevice = _portaudio()
     try:
-        return _opened(sounddevice, device, channel, clock, cards)
+        with quiet():
+            return _opened(sounddevice, device, channel, clock, cards)
     except sounddevice.PortAudioError as error:
         raise CaptureError(f"the sound system fails ({_reason(error)}); check it, or begin again") from None
 
@@ -108,7 +129,7 @@ def _opened(sounddevice: Any, device: str | None, channel: Channel, clock: Clock
     found = _find(sounddevice.query_devices(), device, cards, _default(sounddevice))
     info = sounddevice.query_devices(found)
     name, channels = info["name"], _channels(info["max_input_channels"], channel, info["name"])
-    failure = "it has no rate that is known"
+    failure, advice = "it has no rate that is known", "take another one"
     for rate in dict.fromkeys((*RATES, round(info["default_samplerate"]))):
         try:
             stream = sounddevice.RawInputStream(
@@ -122,10 +143,11 @@ def _opened(sounddevice: Any, device: str | None, channel: Channel, clock: Clock
             _start(sounddevice, stream)
         except sounddevice.PortAudioError as error:
             reason = _reason(error)
-            failure = failure if "sample rate" in reason else reason
+            if "sample rate" not in reason:
+                failure, advice = reason, _advice(error)
             continue
         return Microphone(stream, name, rate, channels, clock)
-    raise CaptureError(f"{name} can't be opened ({failure}); is it in use by another program?")
+    raise CaptureError(f"{name} can't be opened ({failure}); {advice}")
 
 
 def _start(sounddevice: Any, stream: Any) -> None:
@@ -142,6 +164,7 @@ def _portaudio() -> Any:
     fresh = "sounddevice" not in sys.modules
     if fresh:
         os.environ.update(without_codecs(os.environ))
+        silence_alsa()
     try:
         import sounddevice
     except OSError:
@@ -188,7 +211,9 @@ def _find(found: Sequence[Mapping[str, Any]], device: str | None, cards: Path, d
     close = exact or [index for index in inputs if wanted.casefold() in names[index].casefold()]
     if len(close) == 1:
         return close[0]
-    listed = ", ".join(repr(names[index]) for index in close or inputs) or "none"
+    if not inputs:
+        raise CaptureError("there is no microphone; connect one, and see that the sound server runs")
+    listed = ", ".join(repr(names[index]) for index in close or inputs)
     if device is None:
         raise CaptureError(f"there is no default microphone; name one of: {listed}")
     what = "more than one microphone is called" if close else "no microphone is called"
@@ -212,8 +237,24 @@ def _channels(most: int, channel: Channel, name: str) -> int:
     return channel if most > MOST_CHANNELS else most
 
 
+def _advice(error: Exception) -> str:
+    """What to do about a device that can't be opened: one in use is seldom told from one that is gone."""
+    host = _host_error(error)
+    if host and host[0] == -errno.EBUSY:
+        return "end the program that uses it"
+    return "connect a microphone, or end the program that uses it"
+
+
+def _host_error(error: Exception) -> tuple[int, str] | None:
+    """The sound system's own number and words, where PortAudio passes them on."""
+    host = error.args[2] if len(error.args) > 2 else None
+    return (int(host[1]), str(host[2])) if isinstance(host, tuple) and len(host) == 3 else None
+
+
 def _reason(error: Exception) -> str:
-    """PortAudio's own words, without what it was doing and the numbers."""
+    """PortAudio's own words, or those that it passes on, without what it was doing and the numbers."""
+    if (host := _host_error(error)) and host[1]:
+        return host[1]
     text = str(error.args[0] if error.args else error).partition(" [")[0]
     return re.sub(r"^Error \w+ \w+: ", "", text)
 

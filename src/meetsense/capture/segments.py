@@ -23,7 +23,7 @@ from meetsense.errors import CaptureError
 from meetsense.values import Gap, GapKind, Segment
 
 PIECES = 8
-"""A block is written in pieces of at most so many to a sync."""
+"""A block is cut where a sync is due; while the disk refuses to sync, into so many pieces."""
 
 
 class _File:
@@ -132,9 +132,12 @@ class SegmentWriter:
         """
         if samples.ndim != 1 or samples.dtype != np.int16:
             raise ValueError(f"samples are int16 of shape (n,), not {samples.dtype} of {samples.shape}")
-        piece = min(self._longest, self._piece)
-        for start in range(0, len(samples), piece):
-            self._take(samples[start : start + piece].astype("<i2", copy=False).tobytes())
+        start = 0
+        while start < len(samples):
+            room = (self._sync_bytes - len(self._unsynced)) // wav.SAMPLE_BYTES
+            piece = samples[start : start + min(self._longest, room if room > 0 else self._piece)]
+            self._take(piece.astype("<i2", copy=False).tobytes())
+            start += len(piece)
 
     def _take(self, data: bytes) -> None:
         self._try(lambda: self._store(data))

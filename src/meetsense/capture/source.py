@@ -48,7 +48,7 @@ class Source(Protocol):
         """Samples a frame."""
 
     def read(self) -> Block:
-        """Wait for the next frames, some tenth of a second. Raises CaptureError when the device is lost."""
+        """Wait for the next frames, some tenths of a second. Raises CaptureError when the device is lost."""
 
     def close(self) -> None:
         """Give the device back."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from meetsense.cli import OneLine
 from meetsense.cli.common import database_options
 from meetsense.errors import ConfigError, MeetsenseError
 
@@ -32,16 +33,21 @@ def _of_group(option: str) -> Path | None:
 @config.command()
 @database_options
 def check(db: Path | None, config: Path | None) -> None:
-    """Say every mistake of the configuration, and of the files that it names.
+    """Say every mistake of the configuration, and of the files that it names, on a line each.
 
     Exit status 0 when there is none, else 1.
     """
     from meetsense.config import default_file, read_settings
 
     file = config or _of_group("config") or default_file()
-    settings = read_settings(file, files=True)
-    if mistakes := list(_unusable(settings)):
-        raise ConfigError(f"{file or 'configuration'}: {'; '.join(mistakes)}")
+    try:
+        settings = read_settings(file, files=True)
+        if mistakes := list(_unusable(settings)):
+            raise ConfigError(str(file or "configuration"), mistakes)
+    except ConfigError as error:
+        for line in error.lines:
+            OneLine(line).show()
+        click.get_current_context().exit(1)
     told = f"{file} is right" if file else "there is no configuration file: the defaults are in force"
     click.echo(told, err=True)
 

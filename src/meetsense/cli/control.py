@@ -6,6 +6,7 @@ import json as json_text
 import re
 import time
 from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,8 @@ WHY = {
     "crash": "the recorder was killed",
 }
 """Why a recording ended, for people."""
+MOST_HOURS = 24
+"""That the recorder forgets."""
 UNITS = (3600.0, 60.0, 1.0)
 DURATION = re.compile(r"(?:(\d+(?:\.\d+)?)h)?(?:(\d+(?:\.\d+)?)m)?(?:(\d+(?:\.\d+)?)s?)?\Z", re.ASCII)
 
@@ -40,6 +43,10 @@ class Duration(click.ParamType[float]):
 
     name = "duration"
 
+    def __init__(self, most_hours: int) -> None:
+        """``most_hours``: the longest that makes sense."""
+        self._most_hours = most_hours
+
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
         """Seconds."""
         if isinstance(value, float):
@@ -47,8 +54,12 @@ class Duration(click.ParamType[float]):
         found = DURATION.match(str(value))
         parts = found.groups() if found else ()
         seconds = sum(float(part or 0) * unit for part, unit in zip(parts, UNITS, strict=False))
-        if seconds <= 0:
+        if not any(parts):
             self.fail(f"{value!r} is not a duration such as 5m, 90s or 1h30m", param, ctx)
+        if seconds <= 0:
+            self.fail(f"{value!r} is no time at all; name one such as 90s or 5m", param, ctx)
+        if seconds > self._most_hours * UNITS[0]:
+            self.fail(f"{value!r} is more than {self._most_hours}h, the most that can be named", param, ctx)
         return seconds
 
 
@@ -136,7 +147,7 @@ def resume(db: Path | None, config: Path | None) -> None:
 
 
 @click.command()
-@click.option("--last", "seconds", type=Duration(), required=True, help="How much, such as 5m.")
+@click.option("--last", "seconds", type=Duration(MOST_HOURS), required=True, help="How much, such as 5m.")
 @database_options
 def forget(seconds: float, db: Path | None, config: Path | None) -> None:
     """Remove what was recorded in the last minutes, of a meeting that has just ended, too.
@@ -159,13 +170,34 @@ def status(json: bool, watch: bool, db: Path | None, config: Path | None) -> Non
     if watch:
         _watch(config)
         return
-    told = _ask(config, "status")
+    told = _status(config)
     if json:
         click.echo(json_text.dumps(told, ensure_ascii=False, indent=1))
         return
     click.echo(lines(told))
     for line in _owed(db, config):
         click.echo(line)
+
+
+def _status(config: Path | None) -> dict[str, Any]:
+    """The recorder's. Raises ControlError, which says what a recorder that was killed was doing."""
+    from meetsense.daemon.control import Absent
+
+    try:
+        return _ask(config, "status")
+    except Absent as error:
+        raise ControlError(f"{error}{_left(config)}") from None
+
+
+def _left(config: Path | None) -> str:
+    """What the status file says of a recorder that is no more; nothing where there is no such file."""
+    from meetsense.daemon.indicator import UNKNOWN, read_status, status_path
+
+    shown = read_status(status_path(settings_of(config).capture), datetime.now(UTC))
+    if shown is None or shown["state"] != UNKNOWN or shown["before"] == "idle":
+        return ""
+    at = datetime.fromisoformat(shown["at"]).astimezone()
+    return f"; the last one ended without a word at {at:%Y-%m-%d %H:%M:%S}, while {shown['before']}"
 
 
 def _watch(config: Path | None) -> None:
@@ -184,7 +216,7 @@ def _watch(config: Path | None) -> None:
 def _seen(config: Path | None) -> str:
     """The status now; a recorder that isn't there may be there again in a second, and record."""
     try:
-        return lines(_ask(config, "status"))
+        return lines(_status(config))
     except ControlError as error:
         return f"not known: {error}"
 

@@ -150,6 +150,8 @@ def search(words: tuple[str, ...], limit: int, json: bool, db: Path | None, conf
         ]
         _print_rows(rows)
         return
+    if not found:
+        click.echo(f"no utterance holds all of: {clean(' '.join(words))}", err=True)
     for f in found:
         click.echo(f"{f.meeting}  {_clock(f.start)}  {clean(f.speaker)}: {clean(f.text)}")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json as json_text
+import shlex
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -124,6 +125,8 @@ def list_people(json: bool, db: Path | None, config: Path | None) -> None:
     if json:
         _print_json([_row(person) for person in known])
         return
+    if not known:
+        click.echo("nobody is known yet; make somebody known with: meetsense people add NAME", err=True)
     for person in known:
         voice = f"voice enrolled, {person.seconds:.0f} s" if person.prints else "no voiceprint"
         where = f"in {counted(person.meetings, 'meeting')}, {person.known_again} by voice"
@@ -345,12 +348,20 @@ def _tell_what_follows(name: str, db: Path | None, config: Path | None) -> None:
 
 
 def _state(name: str, purpose: str, agreed: bool, basis: str, db: Path | None, config: Path | None) -> None:
+    from meetsense.report.escape import clean
     from meetsense.values import Agreement
 
     with _open(db, config, create=agreed) as store:
+        new = agreed and name not in {person.name for person in store.people()}
         changed = store.state(name, Agreement(purpose), agreed, basis)
     does = "agrees" if agreed else "does not agree"
-    click.echo(f"{name} {does} to {purpose}" + ("" if changed else ", as before"), err=True)
+    if new:
+        click.echo(
+            f"{clean(name)} is new here: if that is a slip, take it back with: "
+            f"meetsense people delete {clean(shlex.quote(name))}",
+            err=True,
+        )
+    click.echo(f"{clean(name)} {does} to {purpose}" + ("" if changed else ", as before"), err=True)
 
 
 @consent.command("show")

@@ -208,7 +208,7 @@ def read_settings(path: Path | None = None, *, files: bool = False) -> Settings:
         mistakes = mistakes_of(values, None, files=files)
         if not mistakes:
             return settings
-    raise ConfigError(f"{file or 'configuration'}: {'; '.join(mistakes)}")
+    raise ConfigError(str(file or "configuration"), mistakes)
 
 
 @dataclass(frozen=True, slots=True)

@@ -194,7 +194,8 @@ class CaptureSettings(Section):
     ends. It must not end by itself: recording stops within 5 s when it does. When empty: none."""
     status_file: MaybePlace = None
     """File that holds the recorder's state as JSON, renewed each second; without names and titles, and for
-    all to read. When empty: none."""
+    all to read. Once its time (at) is 4 s ago, the recorder was killed. When empty: status.json beside the
+    socket."""
     socket: Annotated[Place, AfterValidator(_socket), BeforeValidator(_or_socket)] = Field(
         default_factory=default_socket
     )

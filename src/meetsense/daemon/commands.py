@@ -75,7 +75,8 @@ def _forget(recorder: Recorder, request: Request) -> Mapping[str, Any]:
     if isinstance(seconds, bool) or not isinstance(seconds, int | float):
         raise ControlError("seconds must be a number")
     if not math.isfinite(seconds) or not 0 < seconds <= LONGEST_FORGOTTEN:
-        raise ControlError(f"seconds must be more than 0 and at most {LONGEST_FORGOTTEN:.0f}")
+        hours = LONGEST_FORGOTTEN / 3600
+        raise ControlError(f"seconds must be more than 0 and at most {LONGEST_FORGOTTEN:.0f} ({hours:.0f} h)")
     return {"forgotten_seconds": round(recorder.forget(float(seconds)), 3)}
 
 

@@ -37,6 +37,10 @@ _CREDENTIALS = struct.Struct("3i")
 log = logging.getLogger(__name__)
 
 
+class Absent(ControlError):
+    """No recorder listens."""
+
+
 class Server:
     """Listens on the socket, and answers."""
 
@@ -206,8 +210,8 @@ def parse(line: bytes) -> dict[str, Any]:
 def call(path: Path, request: Mapping[str, Any], seconds: float) -> dict[str, Any]:
     """Send a request to the recorder: its answer.
 
-    Raises ControlError when no recorder is there, it may not be spoken to, it does not answer in time, or it
-    answers with an error.
+    Raises Absent when no recorder is there, ControlError when it may not be spoken to, it does not answer in
+    time, or it answers with an error.
     """
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
         connection.settimeout(seconds)
@@ -216,7 +220,7 @@ def call(path: Path, request: Mapping[str, Any], seconds: float) -> dict[str, An
         except PermissionError:
             raise ControlError(f"{path}: the recorder is another user's; use its user, or root") from None
         except (FileNotFoundError, ConnectionRefusedError, NotADirectoryError):
-            raise ControlError(
+            raise Absent(
                 "no recorder runs here; start it with: meetsense run capture (as a service: "
                 "systemctl start meetsense-capture), or record in the foreground with: meetsense record"
             ) from None

@@ -20,6 +20,8 @@ PERIOD = 1.0
 """Seconds from one look to the next."""
 LOOKS = 30
 """So many, until the database is opened anew."""
+ANSWER_SECONDS = 1.0
+"""How long a question waits for a database that another program has locked, where nobody may wait long."""
 
 log = logging.getLogger(__name__)
 
@@ -51,8 +53,11 @@ class Gate:
         return basis(present, agreed, self._policy)
 
     def standing(self, stated: Basis) -> Standing:
-        """How it stands with a recording of this basis. Raises StoreError when that can't be found out."""
-        with self.open() as store:
+        """How it stands with a recording of this basis.
+
+        Raises StoreError when that can't be found out, which is soon: the loop that feeds the watchdog asks.
+        """
+        with self._store(create=False, patience=ANSWER_SECONDS) as store:
             return self.standing_by(store, stated)
 
     def standing_by(self, store: Store, stated: Basis) -> Standing:
@@ -62,10 +67,10 @@ class Gate:
             return Standing.REFUSED
         return Standing.HOLDS if still_holds(stated, agreed, self._policy) else Standing.GONE
 
-    def _store(self, *, create: bool) -> Store:
-        from meetsense.store import Store
+    def _store(self, *, create: bool, patience: float | None = None) -> Store:
+        from meetsense.store import BUSY_SECONDS, Store
 
-        return Store(self._database, create=create)
+        return Store(self._database, create=create, patience=BUSY_SECONDS if patience is None else patience)
 
     def open(self) -> Store:
         """The database, for a watch. Raises StoreError."""

@@ -13,12 +13,16 @@ import subprocess
 import threading
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from meetsense.capture.clock import Clock
 from meetsense.capture.source import within
 from meetsense.errors import CaptureError
+
+if TYPE_CHECKING:
+    from meetsense.config.sections import CaptureSettings
 
 Shown = Mapping[str, Any]
 """What is shown: at least ``state``, and ``at``, the time of the look."""
@@ -32,6 +36,45 @@ GRACE = 2.0
 """Seconds that a command has to end once its input is closed."""
 FOREIGN = ("NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID")
 """What the service manager told the recorder alone."""
+
+
+STATUS = "status.json"
+"""Name of the status file beside the socket, where the configuration names none."""
+UNKNOWN = "unknown"
+"""The state in a status file that nobody keeps any more."""
+
+
+def status_path(capture: CaptureSettings) -> Path:
+    """Where the recorder's status file is."""
+    return capture.status_file or capture.socket.with_name(STATUS)
+
+
+def read_status(path: Path, now: datetime) -> dict[str, Any] | None:
+    """What a status file shows, for who has nothing but the file; None where there is none to be read.
+
+    ``now``: UTC-aware. One whose recorder was killed is still there, and is not to be believed: its ``state``
+    is UNKNOWN then, and ``before`` is what it says.
+    """
+    try:
+        shown = json.loads(path.read_bytes())
+        state, at, process = str(shown["state"]), datetime.fromisoformat(shown["at"]), int(shown["process"])
+        age = abs((now - at).total_seconds())
+    except (OSError, ValueError, TypeError, KeyError):
+        return None
+    if age <= LATE and _runs(process):
+        return dict(shown)
+    return {**shown, "state": UNKNOWN, "before": state}
+
+
+def _runs(process: int) -> bool:
+    """Whether there is a process of this number, perhaps another user's."""
+    try:
+        os.kill(process, 0)
+    except PermissionError:
+        return True
+    except OSError:
+        return False
+    return True
 
 
 class StatusFile:

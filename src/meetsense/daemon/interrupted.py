@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from meetsense.capture.clock import Clock
 from meetsense.capture.folder import Folder, Manifest, this_boot
@@ -15,12 +16,19 @@ from meetsense.capture.recovery import recover
 from meetsense.daemon.ending import ENDS, Why, failed, wall_samples, words
 from meetsense.daemon.gate import Gate
 from meetsense.daemon.mirror import Mirror
+from meetsense.daemon.occasion import Occasion, kept
 from meetsense.daemon.shelf import Shelf
 from meetsense.errors import CaptureError, MeetsenseError
+from meetsense.values import Recording, RecordingState
+
+if TYPE_CHECKING:
+    from meetsense.store import Store
 
 AGAIN_SECONDS = 10.0
 """After so long, what a crash left is tried again where the disk or the database refuses; then less often."""
 LONGEST_PAUSE_SECONDS = 600.0
+LOST = "its folder is gone: it was removed, or lies on a disk that is not mounted"
+"""Why nothing of a recording is to be analysed, for people."""
 
 log = logging.getLogger(__name__)
 
@@ -33,6 +41,8 @@ class Waiting:
     manifest: Manifest
     samples: int
     """What it holds and what is missing, up to the last sound."""
+    event: Occasion | None = None
+    """The calendar's event that began it."""
     next_try: float = 0.0
 
     def age(self, clock: Clock) -> float:
@@ -45,7 +55,7 @@ def made_whole(folder: Folder) -> Waiting | None:
     """A recording that was interrupted, made whole; None where that can't be now."""
     try:
         recording = recover(folder, hashes=False)
-        return Waiting(folder, folder.manifest(), wall_samples(recording))
+        return Waiting(folder, folder.manifest(), wall_samples(recording), kept(folder.path))
     except CaptureError as error:
         log.warning("%s: can't be recovered yet (%s)", folder.id, words(error))
         return None
@@ -116,9 +126,12 @@ class Adoption:
         from meetsense.store import Store
 
         with Store(self._database) as store:
-            known = {recording.id: recording.state.value for recording in store.recordings()}
+            rows = store.recordings()
+            names = tuple(self._shelf.names())  # later: a folder is there before its row
+            self._close_lost(store, [row for row in rows if row.id not in names])
+        known = {row.id: row.state.value for row in rows}
         refused: CaptureError | None = None
-        for name in self._shelf.names():
+        for name in names:
             if known.get(name, "recording") != "recording" or name == self._held():
                 continue
             folder = self._shelf.folder(name)
@@ -131,3 +144,10 @@ class Adoption:
                 self._mirror.end(folder, failed(told.end.why, told.samples))
         if refused:
             raise refused
+
+    def _close_lost(self, store: Store, lost: Iterable[Recording]) -> None:
+        """What was being made and has no folder to tell its end: it ends here."""
+        for recording in lost:
+            if recording.state is RecordingState.RECORDING:
+                store.put_recording(replace(recording, state=RecordingState.FAILED, reason=LOST))
+                log.warning("%s: given up (%s)", recording.id, LOST)

@@ -27,7 +27,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO, Protocol
 
 from meetsense import batch
 from meetsense.daemon.gate import Gate, Standing
@@ -45,7 +45,7 @@ from meetsense.daemon.lock import hold
 from meetsense.daemon.notify import Notifier
 from meetsense.daemon.priority import step_back
 from meetsense.errors import CaptureError, ConsentError, MeetsenseError, StoreError, in_one_line
-from meetsense.pipeline import STEPS, Progress
+from meetsense.pipeline import STEPS
 from meetsense.values import Analysis, Recording, RecordingState, Roster
 
 if TYPE_CHECKING:
@@ -221,8 +221,9 @@ class Processor:
             toolbox = WithoutWords(toolbox)
         request = request_of(roster, enrolled, settings.speakers, settings.language)
         with self._may_be_ended(), self._put_together(recording) as sound:
+            teller = _Teller(recording, self._notifier, self._look)
             analysis = batch.analyse_apart(
-                sound, toolbox, request, self._teller(recording), limits=batch.limits_of(settings)
+                sound, toolbox, request, teller, limits=batch.limits_of(settings), pulse=teller.pulse
             )
         return recorded(analysis, recording), roster
 
@@ -363,29 +364,12 @@ class Processor:
                 f"{self._kept_free / batch.MB:.0f} are kept for recordings; recordings wait"
             )
 
-    def _teller(self, recording: Recording) -> Progress:
-        """Tells systemd how far a job is. The watchdog hears of it only when the job has moved.
-
-        What it returns raises NoRoom, and ConsentError when the recording may no longer be analysed.
-        """
-        before: tuple[str, float] = ("", 0.0)
-        look = ask = 0.0
-
-        def tell(step: str, share: float) -> None:
-            nonlocal before, look, ask
-            now = time.monotonic()
-            if now < look or (step, share) == before:
-                return
-            before, look = (step, share), now + LOOK_SECONDS
-            self._notifier.alive()
-            self._notifier.status(f"{recording.id}: {STEPS.get(step, step)}, {share:.0%}")
-            self._need_room(self._kept_free * GIVE_BACK)
-            if now >= ask:
-                ask = now + CONSENT_SECONDS
-                with suppress(StoreError), _open(self._settings) as store:  # it is asked again at the end
-                    self._need_basis(store, recording)
-
-        return tell
+    def _look(self, recording: Recording, *, ask: bool) -> None:
+        """Raise NoRoom, and, where it is asked, ConsentError when it may no longer be analysed."""
+        self._need_room(self._kept_free * GIVE_BACK)
+        if ask:
+            with suppress(StoreError), _open(self._settings) as store:  # it is asked again at the end
+                self._need_basis(store, recording)
 
     def _wait(self, seconds: float) -> None:
         """Wait, and be alive; a signal ends it."""
@@ -431,6 +415,49 @@ class Processor:
             sys.stderr.write(f"meetsense: {line}\n")
             sys.stderr.flush()
         self._last = line
+
+
+class _Look(Protocol):
+    """Whether a job may go on: what it raises ends it."""
+
+    def __call__(self, recording: Recording, /, *, ask: bool) -> None:
+        """``ask``: whether consent is asked about, too."""
+
+
+class _Teller:
+    """Tells systemd how far a job is, and looks now and then whether it may go on.
+
+    The watchdog hears only of a job that has moved, or that works: one that hangs is ended by it.
+    """
+
+    def __init__(self, recording: Recording, notifier: Notifier, look: _Look) -> None:
+        self._recording = recording
+        self._notifier = notifier
+        self._look = look
+        self._before: tuple[str, float] = ("", 0.0)
+        self._next_look = self._next_question = 0.0
+
+    def __call__(self, step: str, share: float, /) -> None:
+        """It has got so far. Raises what the look raises."""
+        if time.monotonic() < self._next_look or (step, share) == self._before:
+            return
+        self._before = step, share
+        self._notifier.alive()
+        self._notifier.status(f"{self._recording.id}: {STEPS.get(step, step)}, {share:.0%}")
+        self._see()
+
+    def pulse(self, works: bool, /) -> None:
+        """It may have told nothing for long. Raises what the look raises."""
+        if works:
+            self._notifier.alive()
+        self._see()
+
+    def _see(self) -> None:
+        now = time.monotonic()
+        self._next_look, ask = now + LOOK_SECONDS, now >= self._next_question
+        if ask:
+            self._next_question = now + CONSENT_SECONDS
+        self._look(self._recording, ask=ask)
 
 
 def _open(settings: Settings) -> Store:

@@ -28,9 +28,10 @@ from meetsense.capture.source import Stuck
 from meetsense.daemon.ending import ENDS, Why, failed, wall_samples, words
 from meetsense.daemon.forgetting import TooOld, forget_back, forget_lately
 from meetsense.daemon.gate import Gate, Watch
-from meetsense.daemon.indicator import PERIOD, Indicator, Screen
+from meetsense.daemon.indicator import PERIOD, Indicator, Screen, status_path
 from meetsense.daemon.interrupted import Adoption, Waiting, made_whole
 from meetsense.daemon.mirror import Mirror
+from meetsense.daemon.occasion import Occasion, drop
 from meetsense.daemon.room import Ear, open_ear, same_device
 from meetsense.daemon.shelf import Shelf
 from meetsense.errors import CaptureError, ControlError, MeetsenseError
@@ -52,8 +53,6 @@ RETRY_SECONDS = 2.0
 FIRST_SOUND_SECONDS = 6.0
 """A start that gave no sound by then has failed; capture itself gives up earlier."""
 WAIT_SECONDS = 0.05
-STATUS = "status.json"
-"""Name of the status file beside the socket, where the configuration names none."""
 PAUSED = "paused"
 """Name of the file in a recording's folder that says, over a restart, that it is paused."""
 EVER = timedelta(days=400).total_seconds()
@@ -71,7 +70,7 @@ class Session:
     capture: Capture
     watch: Watch
     ear: Ear
-    event: str | None = None
+    event: Occasion | None = None
     """The calendar's event that began it."""
 
 
@@ -122,7 +121,7 @@ class Recorder:
         self.mirror = Mirror(settings.database, _seal(settings))
         capture = settings.capture
         self.indicator = Indicator(
-            capture.status_file or capture.socket.with_name(STATUS),
+            status_path(capture),
             capture.indicator,
             self._shown,
             SystemClock(),  # people live by it
@@ -143,20 +142,24 @@ class Recorder:
         return held.folder.id if held else None
 
     @property
-    def event(self) -> str | None:
-        """The event of the calendar that began the recording that is under way."""
-        return self._session.event if self._session else None
+    def event(self) -> Occasion | None:
+        """The event of the calendar that began the recording that is under way, or waits."""
+        held = self._session or self._waiting
+        return held.event if held else None
 
     @property
     def quiet(self) -> float:
-        """Seconds since somebody was last heard in the recording that is under way."""
-        return self._session.capture.snapshot().level.quiet if self._session else 0.0
+        """Seconds since somebody was last heard in the recording that is under way, or since it waits."""
+        session, waiting = self._session, self._waiting
+        if session:
+            return session.capture.snapshot().level.quiet
+        return waiting.age(self._clock) if waiting else 0.0
 
     def status(self) -> dict[str, Any]:
         """What the recorder does, for who may command it."""
         session, waiting = self._session, self._waiting
         held = session.recording if session else waiting.manifest.recording if waiting else None
-        told: dict[str, Any] = {**self._shown(), "process": os.getpid()}
+        told = self._shown()
         if held:
             told |= {"title": held.title, "people": len(held.basis.people), "basis": held.basis.kind.value}
         if self.last:
@@ -182,6 +185,7 @@ class Recorder:
         told: dict[str, Any] = {
             "state": self.state,
             "at": self._clock.wall().isoformat(timespec="milliseconds"),
+            "process": os.getpid(),
         }
         seen = session.capture.snapshot() if session else None
         if seen:
@@ -221,7 +225,7 @@ class Recorder:
 
     # Commands.
 
-    def start(self, present: Sequence[str], title: str | None = None, event: str | None = None) -> None:
+    def start(self, present: Sequence[str], title: str | None = None, event: Occasion | None = None) -> None:
         """Record a meeting of these people, if that may be. Returns when sound comes in.
 
         Raises ConsentError, ControlError, CaptureError, StoreError. Nothing is recorded then; where the
@@ -233,6 +237,8 @@ class Recorder:
             basis = self.gate.basis(present)
             with self._begin() as ear:
                 folder = self._new_folder(basis, title, ear)
+                if event:
+                    event.keep(folder.path)
                 try:
                     self._record(folder, ear, event)
                 except BaseException:
@@ -373,7 +379,7 @@ class Recorder:
         )
         return self._shelf.keep(folder)
 
-    def _record(self, folder: Folder, ear: Ear, event: str | None = None, *, paused: bool = False) -> None:
+    def _record(self, folder: Folder, ear: Ear, event: Occasion | None, *, paused: bool = False) -> None:
         recording = folder.manifest().recording
         capture = Capture(
             ear.source,
@@ -520,6 +526,7 @@ class Recorder:
         folder.end(recording.started_at + timedelta(seconds=recording.duration), why.value)
         with suppress(OSError):
             (folder.path / PAUSED).unlink(missing_ok=True)
+        drop(folder.path)
         self.mirror.end(folder, failed(why, recording.samples))
         missing = wall_samples(recording) - recording.samples
         log.info("%s: ended (%s), %d samples, %d missing", folder.id, why.value, recording.samples, missing)
@@ -598,7 +605,7 @@ class Recorder:
                 with suppress(CaptureError):  # it counts nevertheless, and is written with the next line
                     folder.append(gap)
                 self.mirror.gap(folder, gap)
-            self._record(folder, ear, paused=(folder.path / PAUSED).exists())
+            self._record(folder, ear, waiting.event, paused=(folder.path / PAUSED).exists())
             self._waiting = None
         log.info("%s: goes on after %d samples without sound", folder.id, max(0, missing))
 

@@ -22,11 +22,13 @@ from meetsense.daemon.lock import hold
 from meetsense.daemon.notify import Notifier, Watchdog, watchdog_seconds
 from meetsense.daemon.recorder import Recorder
 from meetsense.daemon.trigger import Calendar, Trigger
+from meetsense.store import library
 
 if TYPE_CHECKING:
     from meetsense.config import Settings
 
-TICK_SECONDS = 0.2
+TICK_SECONDS = 0.4
+"""How often it is looked whether the recording may and can go on."""
 M_ARENA_MAX = -8
 SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
@@ -67,6 +69,7 @@ def running(
     CaptureError when the recordings can't be read.
     """
     with hold(settings.state / "capture.lock", "recorder"):
+        library.load()
         recorder = Recorder(settings, restarts=restarts, screen=screen, period=period)
         server = Server(settings.capture.socket, lambda request: answer(recorder, request))
         try:

@@ -10,7 +10,6 @@ import logging
 import threading
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
@@ -18,6 +17,7 @@ from zoneinfo import ZoneInfo
 from meetsense.capture.clock import Clock
 from meetsense.capture.disk import replace
 from meetsense.daemon.ending import Why
+from meetsense.daemon.occasion import Occasion
 from meetsense.daemon.recorder import Recorder
 from meetsense.errors import MeetsenseError
 
@@ -25,6 +25,10 @@ if TYPE_CHECKING:
     from meetsense.capture.calendar import Event
 
 LOOK_SECONDS = 5.0
+REST = 10
+"""After a look at the file the next one waits this many times as long as it took: one that can't be read is
+read anew each time.
+"""
 AGAIN_SECONDS = 60.0
 """An event that may not be recorded is asked about again: somebody may have agreed meanwhile."""
 OVER_SECONDS = 60.0
@@ -56,11 +60,12 @@ class Trigger:
         self._clock = clock
         self._begun = _remembered(memory)
         self._again: dict[str, float] = {}
-        self._ends: dict[str, datetime] = {}
+        self.pause = LOOK_SECONDS
+        """Seconds to the next look."""
 
     def run(self, ended: threading.Event) -> None:
         """Look every some seconds until the end."""
-        while not ended.wait(LOOK_SECONDS):
+        while not ended.wait(self.pause):
             try:
                 self.look()
             except Exception:
@@ -69,11 +74,14 @@ class Trigger:
 
     def look(self) -> None:
         """Begin the event that is on, end the one that is over."""
+        began = self._clock.monotonic()
         try:
             due = self._due()
         except MeetsenseError as error:
             self._note(f"calendar: {error}")
             return
+        finally:
+            self.pause = max(LOOK_SECONDS, REST * (self._clock.monotonic() - began))
         if self._recorder.event is not None:
             self._end(self._recorder.event, due)
         if due is not None and self._recorder.recording is None and self._is_new(due):
@@ -101,19 +109,19 @@ class Trigger:
             return
         self._again = {key: now + AGAIN_SECONDS}
         try:
-            self._recorder.start(event.people, event.title[:LONGEST_TITLE] or None, key)
+            title = event.title[:LONGEST_TITLE] or None
+            self._recorder.start(event.people, title, Occasion(key, event.end))
         except MeetsenseError as error:
             log.warning("the calendar's event is not recorded (%s)", type(error).__name__)
             self._note("calendar: the event that is on is not recorded; meetsense start says why")
             return
-        self._ends[key] = event.end
         self._note(None)
         self._remember(key)
 
-    def _end(self, key: str, due: Event | None) -> None:
+    def _end(self, held: Occasion, due: Event | None) -> None:
         """Its time is over and nobody speaks, or the room's next event has begun."""
-        over = self._clock.wall() >= self._ends[key]
-        next_one = due is not None and _key(due) != key and due.start <= self._clock.wall()
+        over = self._clock.wall() >= held.end
+        next_one = due is not None and _key(due) != held.key and due.start <= self._clock.wall()
         if over and (next_one or self._recorder.quiet >= OVER_SECONDS):
             with suppress(MeetsenseError):
                 self._recorder.stop(Why.EVENT)

@@ -20,6 +20,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING
 
 from meetsense.errors import StoreError
+from meetsense.store import library
 from meetsense.values import (
     Agreement,
     Analysis,
@@ -128,9 +129,10 @@ class Store:
     opened.
     """
 
-    def __init__(self, path: Path, *, create: bool = True) -> None:
+    def __init__(self, path: Path, *, create: bool = True, patience: float = BUSY_SECONDS) -> None:
+        """``patience``: seconds that opening it, and each query, wait for another program."""
         self.path = path
-        self._db = _connect(path, create=create)
+        self._db = _connect(path, create=create, patience=patience)
 
     def __enter__(self) -> Store:
         return self
@@ -559,13 +561,13 @@ def _reason(error: sqlite3.Error) -> str | None:
     return next((why for code, why in _REASONS.items() if name.startswith(code)), None)
 
 
-def _connect(path: Path, *, create: bool) -> Database:
+def _connect(path: Path, *, create: bool, patience: float) -> Database:
     _prepare(path, create=create)
-    deadline = time.monotonic() + BUSY_SECONDS
+    deadline = time.monotonic() + patience
     with _translated(path):
         while True:
             try:
-                return _open(path)
+                return _open(path, patience)
             except sqlite3.OperationalError as error:
                 # SQLite doesn't wait for a lock that turns from reading into writing, as in a migration.
                 if not _is_busy(error) or time.monotonic() > deadline:
@@ -578,12 +580,13 @@ def _is_busy(error: sqlite3.Error) -> bool:
     return name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED"))
 
 
-def _open(path: Path) -> Database:
+def _open(path: Path, patience: float) -> Database:
+    library.load()
     from sqlite_utils import Database
 
     from meetsense.store.migrations import migrations
 
-    connection = sqlite3.connect(path, timeout=BUSY_SECONDS)
+    connection = sqlite3.connect(path, timeout=patience)
     try:
         for pragma in _pragmas():
             connection.execute(pragma)
@@ -612,7 +615,8 @@ def _prepare(path: Path, *, create: bool) -> None:
             return
         if not create:
             raise StoreError(
-                f"{path}: no database there yet; analyse a meeting first: meetsense analyze FILE"
+                f"{path}: no database there yet; analyse a meeting (meetsense analyze FILE) or make somebody "
+                "known (meetsense people add NAME) first"
             )
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         os.close(os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600))
